@@ -1,4 +1,4 @@
-"""How much is tried: a few examples in `./dev test`, all or many in `./dev test --all`, which sets PORTAL_TEST_ALL=1."""
+"""Choose how many examples tests try: a few in `./dev test`, all or many in `./dev test --all` (PORTAL_TEST_ALL=1)."""
 
 import os
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from hypothesis import settings
 
 ALL = os.environ.get("PORTAL_TEST_ALL") == "1"
 TURN = int(os.environ.setdefault("PORTAL_TEST_TURN", str(datetime.now(UTC).date().toordinal())))
-"""The number of the day, by which `turns` chooses. Set PORTAL_TEST_TURN to run the choice of another day again.
+"""The number of today, from which `turns` computes its choice. To repeat another day's choice, set PORTAL_TEST_TURN.
 
 Pytest's workers inherit the variable, so that all of them choose the same, also at midnight.
 """
@@ -18,7 +18,10 @@ One = TypeVar("One")
 
 
 def turns(every: Sequence[One], number: int = 1) -> list[One]:
-    """Return `number` elements, other ones each day, so that each has a turn after some days; with `--all`, return all."""
+    """Return `number` elements, different ones each day, so that each comes up within some days.
+
+    With `--all`, return all elements.
+    """
     if ALL or number >= len(every):
         return list(every)
     return [every[(TURN * number + step) % len(every)] for step in range(number)]

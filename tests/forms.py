@@ -57,7 +57,7 @@ class _Reader:
             self.text = (given["name"], [])
 
     def _control(self, form: PageForm, tag: str, given: dict[str, str]) -> None:
-        """Add an input or a button to `form`, which contains it or which it names in its attribute `form`."""
+        """Add an input or a button to its `form`: the form around it, or the form that its attribute `form` names."""
         if tag == "input":
             self._input(form, given)
             return

@@ -59,7 +59,10 @@ _TYPES = {
     "integer": f"t.{{0}} {_MOVED}",
     "bigint": f"t.{{0}} {_MOVED}",
 }
-"""The value of a unique column in a copy, by type. Of several columns of an index, the one of the first type is changed."""
+"""By type, the SQL of a unique column's value in a copy.
+
+Of the columns of a unique index, only the one whose type comes first here is changed.
+"""
 
 _COLUMNS = """
 select c.relname as table, a.attname as column, format_type(a.atttypid, null) as type,

@@ -1,6 +1,6 @@
 """The owner's connection to the database of the tests, which all tests of a process share.
 
-Opening one takes as long as a small test, because PostgreSQL reads the catalog again for each table that is used.
+Opening a connection takes as long as a small test, because on it PostgreSQL reads the catalog anew for each table used.
 """
 
 import asyncio

@@ -84,7 +84,7 @@ from tests.world import (
 )
 
 SECRET = "internal-marker"
-"""A word that every internal text created here contains, so that a test can check that no contact reads one."""
+"""A word that every internal text created here contains, so that a test can check that no contact reads such a text."""
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 40
 
@@ -267,7 +267,7 @@ async def _told(at: datetime) -> dict[int, int]:
 
 
 async def _mailed(at: datetime) -> int:
-    """Record a mail to Ada that was kept, and return the id of the record."""
+    """Record a mail to Ada that was kept because there was no mail server, and return the id of the record."""
     ids: Ids = {"credential": ADA.credential_id, "at": at.isoformat()}
     await outgoing.record(
         1, "mail_password_changed", ids, Addressee(ADA.email, ADA.credential_id), MailState.KEPT, NO_SERVER, at

@@ -1,7 +1,7 @@
 """Count the SQL statements that a block sends to the database, without BEGIN, COMMIT and savepoints.
 
-The queries about array types that asyncpg sends once per connection are left out too, because the pool decides in which
-request it sends them.
+The queries about array types that asyncpg sends once per connection are left out too, because the request in which they
+are sent depends on the connection pool.
 """
 
 import contextlib

@@ -87,7 +87,7 @@ async def test_a_case_is_assigned_when_a_contact_opens_it_and_its_log_says_by_wh
 
 
 async def test_a_case_that_an_agent_opens_is_dispatched_unless_the_agent_takes_it() -> None:
-    """S3.8: the rules choose the agent of a case that Max opens for Ada, unless he takes it while opening it."""
+    """S3.8: the rules choose the agent of a case that Max opens for Ada, unless Max takes the case in the same form."""
     await rule(agent_id=INES.id)
     assert (await opened(MAX, contact_id=ADA.id)).agent_id == INES.id
     taken = await opened(MAX, contact_id=ADA.id, taken=True)
@@ -139,7 +139,7 @@ async def test_a_rule_fits_by_customer_service_type_priority_and_words_of_the_su
 
 
 async def test_the_first_rule_that_fits_decides_and_one_with_a_priority_alone_lets_the_next_choose() -> None:
-    """S3.8, S3.19: after a rule that only sets the priority, the next rules are tried, with that priority.
+    """S3.8, S3.19: after a rule that only sets the priority, the next rules are tried against the new priority.
 
     A later rule does not set the priority again. The log names the rule that chose the agent and the rule that set the
     priority.
@@ -184,7 +184,7 @@ async def test_a_department_gives_its_cases_in_turn_also_if_they_are_opened_at_t
 
 
 async def test_a_department_gives_a_case_to_the_agent_with_the_fewest_open_cases() -> None:
-    """S3.8: the agent with the fewest open cases gets the next; Noor gets it, because her only case is closed."""
+    """S3.8: the agent with the fewest open cases gets the next case: here Noor, because her only case is closed."""
     for agent in (INES, MAX, NOOR):
         case = await opened()
         async with transaction(agent):
@@ -204,7 +204,10 @@ async def test_a_department_gives_cases_to_the_departments_below_it_too() -> Non
 
 
 async def test_nobody_who_is_away_or_has_left_gets_a_case() -> None:
-    """S3.8: Max is away and Ines has left, so Noor gets the case of a rule that names Max; if she is away too, nobody gets it."""
+    """S3.8: the rule names Max, but Max is away and Ines has left, so Noor gets the case.
+
+    If Noor is away too, nobody gets the next case, but it has the department.
+    """
     await rule(agent_id=MAX.id)
     await away(MAX.id)
     async with transaction(SYSTEM):
@@ -224,7 +227,7 @@ async def asked_away() -> list[Any]:
 
 
 async def test_an_absence_is_of_the_days_where_the_agent_is() -> None:
-    """S3.8: an absence ends at midnight in the agent's time zone, and so is over in Berlin at 23:30 UTC."""
+    """S3.8: an absence ends at midnight in the agent's time zone. Midnight in Berlin is 23:00 UTC."""
     await rule(agent_id=INES.id)
     await away(INES.id, "2026-11-20")
     late = datetime(2026, 11, 20, 22, 30, tzinfo=UTC)

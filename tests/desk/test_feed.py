@@ -75,7 +75,7 @@ async def test_contacts_see_a_line_for_a_status_unless_a_reply_sets_it() -> None
 
 
 async def test_three_events_in_a_row_are_folded_to_one_line() -> None:
-    """S3.10, S3.13: three or more events in a row between messages are folded to one line, which has all of them."""
+    """S3.10, S3.13: three or more consecutive events are folded into one item of the feed, which keeps all of them."""
     case = await opened(ADA)
     async with transaction(MAX):
         await case.assign(INES.id, by=MAX, at=LATER)

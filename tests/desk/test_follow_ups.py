@@ -36,10 +36,10 @@ async def answer(case: Case, at: object, key: uuid.UUID | None = None) -> Case:
 
 
 async def test_a_reply_within_the_days_opens_the_case_and_a_later_one_begins_a_case_that_follows_it() -> None:
-    """S3.18: with a limit of 14 days, a customer's reply within them reopens a closed case; a later one creates a new case.
+    """S3.18: a customer's reply within 14 days reopens a closed case; a later reply creates a new case.
 
-    The logs of both cases record this, the old case stays closed, and the same form sent again creates no third case.
-    After the 14 days, the customer can no longer reopen the old case, but an agent can.
+    The logs of both cases record that the new case follows the old one, and the old case stays closed. Sending the same
+    form again creates no third case. After the 14 days, an agent can reopen the old case, but the customer cannot.
     """
     case = await closed()
     assert (await answer(case, NOW + 999 * DAY)).number == case.number  # Without a limit, every reply reopens the case.

@@ -180,9 +180,9 @@ READERS: list[tuple[Reader | None, int]] = [(None, 1), (ADA, 2), (GIL, 2), (INES
 
 @pytest.mark.parametrize(("reader", "many"), READERS)
 async def test_each_reader_finds_what_is_meant_for_them(app: Gate, reader: Reader | None, many: int) -> None:
-    """S2.45: only its audience and agents find an article in list and search, and can open its page and images (R24).
+    """S2.45, R24: the list, the search, the page and the images show an article only to its audience and to agents.
 
-    A draft is in no list and no search, and readers get 404 for its page.
+    A draft is in no list and no search of the help pages, and everybody gets 404 for its help page.
     """
     made = [
         await article(f"For {audience}", text="MARK", audience=audience)
@@ -238,7 +238,7 @@ async def test_a_long_list_goes_on_on_the_next_page(app: Gate) -> None:
 
 
 async def test_articles_are_suggested_while_a_subject_is_typed(app: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    """S2.45: an article with rare words of the subject is suggested first; contacts get only articles that they may read."""
+    """S2.45: articles with rare words of the subject are suggested first; contacts get only articles they may read."""
     await article("Set up the VPN", text="Text")
     await article("Set up the printer", text="Text")
     await article("VPN for agents", text="Text", audience="agents")
@@ -254,9 +254,9 @@ async def test_articles_are_suggested_while_a_subject_is_typed(app: Gate, monkey
 
 
 async def test_views_count_each_signed_in_reader_once_a_day(app: Gate) -> None:
-    """S2.45: each signed-in reader of an article is counted once a day.
+    """S2.45: each signed-in reader of an article counts as one view a day.
 
-    Who read it on earlier days is deleted, and the number of views stays.
+    The records of who read the article on earlier days are deleted; the number of views stays.
     """
     made = await article()
     async with (
@@ -349,9 +349,9 @@ async def test_an_uploaded_picture_is_drawn_again_and_named_for_the_text(app: Ga
 
 
 async def test_a_form_of_a_picture_that_is_sent_again_adds_the_picture_chosen_last(app: Gate) -> None:
-    """S2.45: a form that is sent again after Back, with the same key and another image, adds that image too.
+    """S2.45: after Back, a form that is sent again with the same form key but another image adds that image too.
 
-    A file that is not an image is refused, and no upload is left of it.
+    A file that is not an image is refused and leaves no row in the table `upload`.
     """
     here, key = f"/agent/help/{(await article(is_out=False)).id}", {"form_key": str(uuid.uuid4())}
     sent = (("notes.png", b"MARK", 422), ("first.png", png(), 303), ("second.png", png(), 303))
@@ -395,7 +395,7 @@ async def test_an_article_has_a_limited_number_of_pictures(monkeypatch: pytest.M
 async def test_a_case_that_begins_at_an_article_names_it(app: Gate) -> None:
     """S2.45: an article links to the form of a new case, also for a visitor, who then signs in first.
 
-    The log of the case names the article; once the article is withdrawn, its name is no link any more.
+    The log of the case links to the article. Once the article is withdrawn, the log only names it.
     """
     made, hidden = await article(), await article("For agents", audience="agents")
     async with (

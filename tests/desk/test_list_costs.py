@@ -25,11 +25,11 @@ CONTACT = ContactReader(
     locale="en_GB", time_zone="UTC", sees_all_cases=True, sees_invoices=True, manages_contacts=False,
 )  # fmt: skip
 COUNTED = dict.fromkeys(CaseView, 1_001)
-"""The counts of the views, all of which have more cases than are counted here."""
+"""The counts of the views: each view here has more than 1,000 cases, and counting stops at 1,001."""
 SMALL = (CaseView.SOON, CaseView.OVERDUE, CaseView.SNOOZED, CaseView.WAITING)
-"""The views that are sorted by status or agent as a whole, because they hold few cases here."""
+"""The views with so few cases here that, to sort by status or agent, PostgreSQL reads and sorts the whole view."""
 MOST = 2_000
-"""How many cases a page may read. PostgreSQL reads a view of so few cases as a whole."""
+"""A page must read fewer cases than this. PostgreSQL may read a whole view that has fewer cases."""
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +61,9 @@ async def at(filled: tuple[str, datetime]) -> AsyncIterator[datetime]:
 
 @contextmanager
 def explained(tx: Transaction) -> Iterator[list[tuple[str, float]]]:
-    """Yield a list. During the block, each scan of the table `cases` adds its kind and the number of rows that it read.
+    """Yield a list that gets, for each scan of the table `cases` in the block, the scan's kind and number of rows read.
 
-    Each query runs twice for that.
+    Each query of the block runs twice: once for its plan and once for its result.
     """
     scans: list[tuple[str, float]] = []
     fetch, fetchrow = tx.fetch, tx.fetchrow
@@ -93,8 +93,8 @@ def explained(tx: Transaction) -> Iterator[list[tuple[str, float]]]:
 async def test_each_view_in_each_order_reads_hardly_more_cases_than_it_shows(at: datetime) -> None:
     """A page of a list reads fewer than 2,000 of 30,000 cases, in each view in each of its orders, in both directions.
 
-    Sorted by customer or, in a small view, by status or agent, it may read up to 8,000. One pair is left out: the view
-    of cases that are due soon, with the latest deadline first.
+    A page may read up to 8,000 if it is sorted by customer, or if it shows a small view sorted by status or agent. One
+    pair is left out: the view of cases that are due soon, with the latest deadline first.
     """
     async with transaction(AGENT, readonly=True) as tx:
         for view, rule in VIEWS.items():
@@ -115,7 +115,7 @@ async def test_each_view_in_each_order_reads_hardly_more_cases_than_it_shows(at:
 
 
 async def test_the_counts_of_the_views_stop_and_the_large_ones_come_from_indexes_alone(at: datetime) -> None:
-    """The count of each view stops at 1,001 and reads fewer than 2,000 cases; of a large view, it reads only an index."""
+    """Counting a view stops at 1,001 cases and reads fewer than 2,000. Counting a large view reads only an index."""
     async with transaction(AGENT, readonly=True) as tx:
         for view, counting in countings(AGENT, at).items():
             with explained(tx) as scans:
@@ -139,9 +139,9 @@ async def test_the_cases_beside_one_are_found_by_reading_few(at: datetime) -> No
 
 
 async def test_the_pages_of_a_contact_read_hardly_more_cases_than_they_show(at: datetime) -> None:
-    """The list and the home page of a contact, whose customer has 3,000 cases, count up to 1,001 of them in an index alone.
+    """Each count on a contact's list or home page stops at 1,001 of the customer's 3,000 cases and reads an index only.
 
-    Besides these counts, each page reads fewer than 400 cases.
+    Besides its counts, each page reads fewer than 400 cases.
     """
     async with transaction(CONTACT, readonly=True) as tx:
         for counts, page in (

@@ -333,7 +333,7 @@ async def test_the_overview_tells_what_waits_and_what_is_in_work_by_one_query(fi
 
 
 async def test_the_overview_has_what_was_promised_first_on_top_and_solved_cases_apart(five: None) -> None:
-    """Ada's cases in work are sorted by deadline, but one that waits for others comes last; solved cases are a list apart."""
+    """Ada's cases in work are sorted by deadline, those that wait for others last; solved cases have their own list."""
     async with transaction(SYSTEM) as tx:
         await tx.execute(
             "update cases set status = 'new', status_id = 1, closed_at = null, due_at = d, soon_at = d"

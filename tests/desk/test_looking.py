@@ -1,4 +1,4 @@
-"""Test unread markers: whose lists mark a case, what clears the mark, and that lists take no more queries."""
+"""Test unread markers: in whose lists a case is marked, what clears the mark, and that marks cost a list no query."""
 
 from datetime import timedelta
 from typing import Any
@@ -37,7 +37,7 @@ async def look(case: Case, reader: Any, at: Any = LATER) -> None:
 async def test_what_somebody_else_wrote_is_new_until_the_reader_looks() -> None:
     """S3.7: a case with a new message of somebody else is unread for each person until they open it.
 
-    Notes count for agents only. The database lets nobody mark a case as read for others.
+    A note makes a case unread for agents only. The database lets nobody mark a case as read for another person.
     """
     at = NOW + timedelta(minutes=1)
     case = await opened(ADA, at=at)

@@ -44,9 +44,9 @@ async def with_files(app: Gate, files: dict[str, bytes], *, note: bool = False) 
 
 
 async def test_a_picture_has_a_thumbnail_and_is_shown_in_place_by_a_drawing(app: Gate) -> None:
-    """S3.12, R56, R59: an image is shown as a WebP rendering, which is made once per size; the file is only a download.
+    """S3.12, R56, R59: an image is shown as a WebP rendering; the file itself is only offered as a download.
 
-    Browsers may not cache the rendering.
+    A rendering is made once for each size, and browsers may not cache it.
     """
     here = (await with_files(app, {"screen.png": picture("PNG", size=(2000, 500))}))["screen.png"]
     async with await Browser.of(app, ADA, at=NOW) as ada, await Browser.of(app, INES, at=NOW) as ines:
@@ -72,7 +72,7 @@ async def test_a_picture_has_a_thumbnail_and_is_shown_in_place_by_a_drawing(app:
 
 
 async def test_pages_of_a_pdf_are_shown_as_pictures_five_at_once(app: Gate) -> None:
-    """S3.12, R59: five pages of a PDF are shown as rendered images, with a link to the next; an unknown page is 404."""
+    """S3.12, R59: a preview shows five pages of a PDF as images and links to the next five; an unknown page is 404."""
     here = (await with_files(app, {"offer.pdf": pdf(7)}))["offer.pdf"]
     async with await Browser.of(app, ADA, at=NOW) as ada:
         first = (await ada.get(f"{here}/preview", headers=FRAGMENT)).text
@@ -87,7 +87,7 @@ async def test_pages_of_a_pdf_are_shown_as_pictures_five_at_once(app: Gate) -> N
 
 
 async def test_a_person_who_has_had_too_many_drawings_made_waits(app: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    """R83: the renderings that a person may cause are limited; those that are stored already do not count."""
+    """R83: a person may cause only so many renderings of files. Showing a stored rendering does not count."""
     monkeypatch.setattr(limits, "DRAWINGS", replace(limits.DRAWINGS, free=1))
     here = (await with_files(app, {"screen.png": picture("PNG")}))["screen.png"]
     async with await Browser.of(app, ADA, at=NOW) as ada:
@@ -97,9 +97,9 @@ async def test_a_person_who_has_had_too_many_drawings_made_waits(app: Gate, monk
 
 
 async def test_a_text_is_shown_as_text_whatever_it_contains(app: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    """S3.12, R56: a text file in UTF-8 or UTF-16 is shown escaped; of a long one, the page shows the beginning and says so.
+    """S3.12, R56: a text file in UTF-8 or UTF-16 is shown with its HTML escaped.
 
-    An HTML file is not shown.
+    If the text is long, only its beginning is shown, and the page says so. An HTML file is not shown.
     """
     files = {
         "client.log": b"08:12 <script>alert(1)</script>\r\nno route",
@@ -121,7 +121,7 @@ async def test_a_text_is_shown_as_text_whatever_it_contains(app: Gate, monkeypat
 
 
 async def test_what_cannot_be_drawn_says_so_and_is_not_tried_again(app: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    """R59: for a damaged file, the page says that it cannot be shown, and rendering it is not tried again."""
+    """R59: the page says that a damaged file cannot be shown, and the portal does not try to render the file again."""
     here = (await with_files(app, {"offer.pdf": b"MARK"}))["offer.pdf"]
     async with await Browser.of(app, ADA, at=NOW) as ada:
         assert "cannot be shown here" in (await ada.get(f"{here}/preview")).text
@@ -133,7 +133,8 @@ async def test_what_cannot_be_drawn_says_so_and_is_not_tried_again(app: Gate, mo
 async def test_a_drawing_is_shown_only_to_readers_who_may_read_the_file(app: Gate) -> None:
     """R57, D51, D52: the rendering of a file is 404 for everybody who may not read the file.
 
-    These are other customers, colleagues without the right and, for a file of a note, all contacts.
+    Contacts of other customers, and colleagues who may not see the case, cannot read its files. No contact can read a
+    file of a note.
     """
     public = (await with_files(app, {"screen.png": picture("PNG")}))["screen.png"]
     internal = (await with_files(app, {"internal.png": picture("PNG")}, note=True))["internal.png"]

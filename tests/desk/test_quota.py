@@ -36,9 +36,9 @@ async def test_files_beyond_the_customers_share_are_refused_and_the_text_is_not_
 
 @pytest.mark.usefixtures("dsn")
 async def test_one_person_leaves_only_so_many_files_without_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R58: once Ada has uploaded the allowed number of files without a message, she waits until the first is an hour old.
+    """R58: a person may have only so many uploads of the last hour that belong to no message yet.
 
-    Gil need not wait.
+    Ada's next upload is refused until her first one is an hour old. Gil can upload meanwhile.
     """
     monkeypatch.setattr(attachments, "MAX_PENDING", 2)
 

@@ -155,7 +155,7 @@ async def test_two_people_at_once_do_not_silently_undo_each_others_rating(app: G
 
 
 async def test_a_merge_takes_the_rating_along_unless_the_other_case_has_one(dsn: str) -> None:
-    """D53: two rated cases are merged into a third: it gets the rating of the first, and the other rating is deleted.
+    """D53: a case into which two rated cases are merged gets the rating of the first; the other rating is deleted.
 
     A repeat of the merge changes nothing.
     """
@@ -180,9 +180,9 @@ async def linked(case: Case, settings: Settings, reader: Any = ADA) -> str:
 async def test_the_mail_of_a_solved_case_has_a_link_that_rates_without_signing_in(
     app: Gate, settings: Settings, clock: Any
 ) -> None:
-    """R36: the form behind the link rates the case, opening the link does not.
+    """R36: opening the link does not rate the case; sending the form on the linked page does.
 
-    A mail about an open or a rated case has no link.
+    A mail about a case that is open, or that is rated already, has no link.
     """
     case = await opened_and_told()
     await reply(case, "First.", at=NOW - timedelta(hours=1))
@@ -219,7 +219,7 @@ async def test_the_mail_of_a_solved_case_has_a_link_that_rates_without_signing_i
 async def test_a_link_that_is_forged_expired_or_whose_contact_lost_the_case_rates_nothing(
     app: Gate, settings: Settings, clock: Any
 ) -> None:
-    """R87: a link works for its contact and case only, until it expires, and only while the contact may see the case."""
+    """R87: a rating link works for one contact and one case, until it expires, while the contact may see the case."""
     case, other = await solved(), await solved(by=GIL)
     link = await linked(case, settings)
     token = link.removeprefix("/ratings/")

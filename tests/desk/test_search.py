@@ -87,7 +87,7 @@ async def test_cases_are_found_as_people_type(desk: list[Case]) -> None:
 
 
 async def test_the_place_is_shown_with_its_words_marked(desk: list[Case]) -> None:
-    """A result shows the message that has most of the searched words, with these words marked and typed HTML as text.
+    """A result shows the message that has most of the searched words, with these words marked and its HTML escaped.
 
     If only the subject matches, the words are marked there, and no message is shown.
     """
@@ -221,7 +221,7 @@ async def test_ranges_of_ids_find_the_same_as_one_query(desk: list[Case], monkey
 
 
 async def test_a_case_that_two_queries_find_is_listed_once(desk: list[Case], monkeypatch: pytest.MonkeyPatch) -> None:
-    """If two rows of a long case match, one by the word and one by a longer word, the case is listed and counted once."""
+    """A long case of which two index rows match, one of them by a longer word, is listed and counted once."""
     async with transaction(INES):
         await desk[0].reply(by=INES, text="Log: " + "word " * 5000, at=NOW + timedelta(hours=1))
         await desk[0].reply(by=INES, text="Three tunnels.", files=[], at=NOW + timedelta(hours=2))
@@ -231,7 +231,7 @@ async def test_a_case_that_two_queries_find_is_listed_once(desk: list[Case], mon
 
 
 async def test_no_phrase_goes_on_into_the_next_message(desk: list[Case]) -> None:
-    """R27: a phrase does not match across messages, or it would reveal whether there is a note between two replies."""
+    """R27: a phrase does not match across messages, because that would reveal whether a note is between two replies."""
     case = await opened(ADA, "Router", "The lamp is amber")
     async with transaction(ADA):
         await case.reply(by=ADA, text="Since noon it blinks.", at=NOW + timedelta(minutes=1))
@@ -240,7 +240,7 @@ async def test_no_phrase_goes_on_into_the_next_message(desk: list[Case]) -> None
 
 
 async def test_a_text_that_grows_when_it_is_folded_stops_neither_message_nor_merge(desk: list[Case]) -> None:
-    """R52: a message can be stored, and its case merged, even if folding makes its words too long for a row of the index."""
+    """R52: a message whose words become too long for an index row by Unicode folding is stored, and its case merged."""
     vpn, printer, _ = desk
     async with transaction(INES):
         for turn, length in enumerate((30_000, 9_000), 1):

@@ -15,7 +15,7 @@ _READ = """
 select relname, seq_tup_read + idx_tup_fetch as rows from pg_stat_xact_user_tables where relname in ('cases', 'case_words')
 """
 NEAR = 2 << 12
-"""The maximum number of ids in the newest range X and the range before it."""
+"""The number of ids in the two newest ranges of the index lexeme X, each of 4,096 ids, which a search reads first."""
 
 
 async def read(tx: Transaction, typed: str, reader: Reader) -> tuple[int, int, int]:
@@ -43,10 +43,10 @@ async def _connected(filled: str) -> AsyncIterator[None]:
 
 
 async def test_a_search_reads_hardly_more_cases_than_it_finds() -> None:
-    """A search for a rare word, also half typed or beside common words, reads fewer than 100 rows more than it finds cases.
+    """A search for a rare word reads at most about 100 rows more than the number of cases that it finds.
 
-    A search that finds nothing reads nothing. A search for common words stops at 1,001 cases, for which it reads at most
-    8,192 of 12,000 rows of the index and fewer than 1,100 cases.
+    This also holds if the word is half typed or beside common words. A search that finds nothing reads nothing. A
+    search for common words stops at 1,001 cases; it reads at most 8,192 of 12,000 index rows and under 1,100 cases.
     """
     async with transaction(AGENT, readonly=True) as tx:
         for typed in ("rareword", "nobody rareword", "rareword nobody", "nobody rarew", "halfword nobody rareword "):
@@ -65,9 +65,10 @@ async def test_a_search_reads_hardly_more_cases_than_it_finds() -> None:
 
 
 async def test_the_index_is_not_asked_for_a_common_word_beside_a_rare_one() -> None:
-    """A common word beside a rare one is not looked up in the index, but checked on the rows with the rare word.
+    """If a search has a common and a rare word, only the rare word is looked up in the index.
 
-    The index lists every case for the common word. If all words of a search are common, they are looked up.
+    The rows found are then checked for the common word, because the index would return nearly every case for it. If all
+    words of a search are common, they are looked up.
 
     R23: the database tells a contact that a word is common in replies, but not that it is common in notes.
     """

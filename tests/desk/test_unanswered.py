@@ -54,7 +54,7 @@ async def told(case: Case) -> list[str]:
 
 
 async def test_a_case_is_reminded_of_and_closed_as_the_reminder_announced() -> None:
-    """S3.18: the contact of a case that waits for them is reminded once, and the case is closed on the announced day.
+    """S3.18: the contact of a case that waits for an answer is reminded once; the case is closed on the announced day.
 
     If the reminder is sent late, the case is closed later by the same delay.
     """
@@ -80,9 +80,9 @@ async def test_a_case_is_reminded_of_and_closed_as_the_reminder_announced() -> N
 
 
 async def test_an_answer_a_new_question_and_a_changed_rule_end_what_was_announced() -> None:
-    """S3.18: an answered case is not closed, nor is any case once the rule no longer says after how many days to close.
+    """S3.18: a case is not closed once its contact has answered, or once the rule has no number of days to closing.
 
-    A further reply of an agent starts the time until the reminder again.
+    A further reply of an agent starts the days until the reminder again.
     """
     await rule("1", "2")
     answered, asked, kept = await waiting(), await waiting(), await waiting()

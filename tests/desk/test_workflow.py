@@ -1,4 +1,4 @@
-"""Test the statuses that admins configure: names, which may follow which, and whether they pause deadlines (S3.18)."""
+"""Test the statuses that admins configure: their names, which may follow which, and which pause deadlines (S3.18)."""
 
 import asyncio
 import contextvars
@@ -66,7 +66,7 @@ async def test_a_configured_status_is_shown_by_its_name_to_both_sides_and_filter
 
 
 async def test_there_are_no_more_statuses_than_a_menu_shows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """S3.18, R81: while as many statuses are offered as allowed, none can be added, and no ended one can be resumed."""
+    """S3.18, R81: if the maximum number of statuses is offered, none can be added, and no ended one can be resumed."""
     monkeypatch.setattr("portal.desk.workflow.statuses.MOST", 7)
     await added()
     with pytest.raises(Invalid, match="which is the most"):
@@ -96,7 +96,7 @@ async def test_the_log_names_the_status_as_each_side_reads_it() -> None:
 
 
 async def test_agents_set_only_what_may_follow_and_the_customer_may_always_answer_and_close() -> None:
-    """S3.18: agents can set only statuses that may follow the present one; a contact can answer and close nevertheless."""
+    """S3.18: agents can set only statuses that may follow the present one; contacts can always answer and close."""
     case, status = await opened(), await added()
     await set_to(case, Status.OPEN)
     first = await of(Status.OPEN)
@@ -174,9 +174,9 @@ async def test_two_admins_cannot_end_the_last_two_statuses_at_once() -> None:
 
 
 async def test_the_clock_follows_the_flag_of_the_status_also_for_cases_that_have_it() -> None:
-    """S3.18, S3.20: if a status starts or stops pausing deadlines, pauses of the cases that have it begin or end too.
+    """S3.18, S3.20: if an admin sets that a status pauses deadlines, a pause begins for each case with this status.
 
-    The job that computes deadlines again does this.
+    If the status no longer pauses them, these pauses end. The job that recomputes deadlines begins and ends the pauses.
     """
     async with transaction(NOOR):
         await save_targets(TargetFacts(solve_normal="8h"))

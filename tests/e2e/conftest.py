@@ -103,7 +103,7 @@ async def portal(dsn: str, data: Path, more: dict[str, str]) -> AsyncIterator[st
 
 @pytest.fixture(scope="package")
 async def shared_site(workbench: str, data: Path) -> AsyncIterator[str]:
-    """Serve one portal that the tests here share, and yield its URL. `tidy` empties its database between two tests."""
+    """Serve one portal that the tests here share, and yield its URL. `tidy` empties the database between two tests."""
     async with portal(workbench, data, {}) as url:
         yield url
 
@@ -117,7 +117,10 @@ async def own_site(dsn: str, data: Path, served_with: dict[str, str]) -> AsyncIt
 
 @pytest.fixture
 def site(dsn: str, workbench: str, served_with: dict[str, str], request: pytest.FixtureRequest) -> str:
-    """Return the URL of the shared portal, or of one for this test if it has another database or sets `served_with`."""
+    """Return the URL of the shared portal.
+
+    If the test has another database or sets `served_with`, return the URL of a portal for this test alone.
+    """
     shared = dsn == workbench and not served_with
     url: str = request.getfixturevalue("shared_site" if shared else "own_site")
     return url

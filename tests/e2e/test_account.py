@@ -27,7 +27,7 @@ def code(secret: str, *, steps: int = 0) -> str:
 
 
 async def looked_at(page: Page, name: str) -> None:
-    """Assert that `faults_of` finds no fault in the page, except in the frame that it has in common with others.
+    """Assert that `faults_of` finds no fault in the page. `FRAME`, the parts that all pages share, is left out.
 
     If PORTAL_PICTURES names a folder, save screenshots there at two widths in light and dark; their file names begin
     with `name`.
@@ -115,7 +115,7 @@ async def test_an_authenticator_app_is_asked_for_from_then_on(visitors: Visitors
 
 @pytest.fixture
 async def by_name(visitors: Visitors) -> AsyncIterator[Visitors]:
-    """Yield windows that open the portal at `localhost`, because browsers do not allow passkeys at an IP address."""
+    """Return windows that open the portal at `localhost`, because browsers do not allow passkeys at an IP address."""
     visitors.url = visitors.url.replace("127.0.0.1", "localhost")
     return visitors
 

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 ZONE = "Europe/Berlin"
 SECRET = "internal-marker"
-"""A word that every internal text of this test contains, so that no page or file for contacts may contain it."""
+"""A word that every internal text of this test contains. No page or file for contacts may contain this word."""
 COMMENT = "Certificate of the gateway renewed"
 REASON = f"{SECRET}: say which site it was"
 LOG = b"08:12 started\n08:32 no route to host\n"
@@ -326,7 +326,7 @@ async def read_the_invoice(page: Page, number: str) -> None:
 
 
 async def nothing_internal_in(page: Page, start: list[str]) -> set[str]:
-    """Request the URLs `start` and all that they link to, as the contact, and return the URLs.
+    """Request, as the contact, the URLs `start` and every URL that is reached from there by links; return all of them.
 
     Assert that each response is 200 and has neither internal text nor the minutes that are not billable.
     """

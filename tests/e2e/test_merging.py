@@ -33,9 +33,9 @@ async def test_two_cases_are_merged_by_keyboard_while_the_customer_looks_on(visi
 
 
 async def test_a_case_is_merged_and_linked_with_one_that_is_found_by_its_subject(visitors: Visitors) -> None:
-    """Typing a word of a subject suggests the case, on the page of links and on that of a merge.
+    """A case is suggested when a word of its subject is typed, on the page of links and on the page of a merge.
 
-    On the page of links, Enter links the case once it is chosen; choosing it for a merge adds it at once.
+    On the page of links, a second Enter links the chosen case. On the page of a merge, choosing a case adds it at once.
     """
     first, second = await open_case("Printer offline"), await open_case("Toner is empty")
     page = await visitors.signed_in(INES.email)

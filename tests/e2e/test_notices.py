@@ -46,7 +46,7 @@ async def reply(case: Any) -> None:
 
 
 async def test_the_bell_counts_live_and_what_is_read_in_one_tab_is_gone_in_the_other(visitors: Visitors) -> None:
-    """S3.4: the bell of Ada's page counts a new reply at once; when she reads the reply in another tab, it is empty again."""
+    """S3.4: the bell of Ada's page counts a new reply at once. When she reads it in another tab, the bell is empty."""
     case = await a_case_of_ada()
     page = await shown(visitors, ADA.email, "/notices", "/live")
     await expect(page.get_by_role("heading", name="Nothing has happened yet")).to_be_visible()
@@ -71,7 +71,7 @@ async def test_what_comes_while_one_looks_at_it_is_read(visitors: Visitors) -> N
 
 
 async def test_a_colleague_is_mentioned_by_keyboard(visitors: Visitors) -> None:
-    """In a note, "@" and some letters offer names; Max, whom Ines chooses with Enter, gets a notice of being mentioned."""
+    """In a note, "@" and some letters offer names. Ines chooses Max with Enter, and he is notified of the mention."""
     case = await a_case_of_ada()
     page = await shown(visitors, INES.email, f"/agent/cases/{case.number}", "/agent/live")
     await expect(page.locator("html[data-keys]")).to_be_attached()

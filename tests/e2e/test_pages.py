@@ -30,9 +30,9 @@ RULES = """exclude => axe.run({exclude}, {
     runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'], resultTypes: ['violations'], preload: false
 }).then(found => found.violations.map(({id, nodes}) => `${id}: ${JSON.stringify(nodes.map(node => node.target))}`))"""
 FRAME = [".rail", ".agent-bar", ".keys-help", ".customer-bar", ".customer-foot"]
-"""Selectors of what is the same on all pages of an area: three quarters of the elements of most pages.
+"""Selectors of the parts that all pages of an area share, which are three quarters of the elements of most pages.
 
-axe checks these parts on `WHOLE` pages of each person, which change daily, and with `--all` on every page.
+For each person, axe checks these parts on `WHOLE` pages only, on other pages each day; with `--all`, on every page.
 """
 WHOLE = 5
 
@@ -61,7 +61,10 @@ CONTENT = """() => ({
 LINKS = """() => [...document.querySelectorAll('a[href]')].map(link => link.getAttribute('href')).map(href => ({
     href, leads: !href.startsWith('#') || href === '#' || document.getElementById(href.slice(1)) !== null
 }))"""
-"""Scripts that return what a page has, and its links. A single script takes a third of the time of several locators."""
+"""`CONTENT` and `LINKS` are scripts that return facts about a page, and the links of the page.
+
+A single script takes a third of the time of several locators.
+"""
 
 
 def test_every_page_is_looked_at() -> None:
@@ -145,7 +148,7 @@ async def look(page: Page, wire: Wire, address: str) -> tuple[int, dict[str, int
 
 
 def later(address: str) -> set[str]:
-    """Return the paths that the page at `address` may fetch after itself.
+    """Return the paths that the page at `address` may fetch after it has loaded.
 
     Every page of agents fetches the counts of their own views. A case fetches the hours left of its service and who
     else looks at it. A mail in the outbox fetches its frame, which is a document of its own. An error page reads no

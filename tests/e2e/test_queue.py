@@ -179,8 +179,8 @@ async def test_a_case_of_a_colleague_is_taken_over_on_the_form_that_names_them(v
 async def test_snooze_and_changes_of_many_cases_work_by_keyboard(visitors: Visitors) -> None:
     """On a case, `Z` opens the snooze menu with the focus on *Tomorrow*; after a choice, another `Z` ends the snooze.
 
-    The half-written reply and the way to the next case of the list stay. On a list, `P` leads to a field for the new
-    priority of the ticked cases, in which nothing is chosen yet.
+    The half-written reply and the links to the other cases of the list stay. On a list, `P` leads to a field for the
+    new priority of the ticked cases, in which nothing is chosen yet.
     """
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="VPN drops", text="x", case_type_id=INCIDENT, priority=2, at=NOW)

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 STREAM = "**/agent/live?*"
 PAUSE_MS = 6_000
-"""Longer than the pause of a page before it tries again to open its event stream."""
+"""More milliseconds than a page waits before it tries again to open its event stream."""
 
 
 async def open_case(subject: str) -> None:

@@ -56,9 +56,9 @@ async def test_keys_stay_alive_after_the_head_box_is_ticked(visitors: Visitors) 
 
 
 async def test_ticks_made_by_hand_are_there_again_when_one_turns_back(visitors: Visitors) -> None:
-    """Ticks count for one page of a list: going back to the page shows them again, until its form is sent.
+    """Each page of a list keeps its own ticks: they are shown again when one goes back, until the form is sent.
 
-    The tick of a case on another page is still there after that.
+    Sending the form of one page keeps the ticks of the other page.
     """
     for number in range(27):
         await open_case(f"Case {number}")

@@ -27,8 +27,7 @@ COPY = """async (kinds) => {
   };
   await navigator.clipboard.write([new ClipboardItem(Object.fromEntries(kinds.map((kind) => [kind, all[kind]])))]);
 }"""
-"""A script that copies a table cell to the clipboard in the formats `kinds`; Excel copies one as text, HTML and image.
-"""
+"""A script that copies a table cell to the clipboard in the formats `kinds`. Excel copies text, HTML and an image."""
 DRAFT_MS = 2_000
 """The pause in typing after which a page stores its draft, as in static/js/writing.js."""
 
@@ -61,7 +60,7 @@ async def test_text_wins_over_its_picture_and_a_picture_alone_is_attached(
 
 
 async def test_what_leads_to_a_text_field_puts_the_cursor_into_it(visitors: Visitors) -> None:
-    """*Answer* on the customer's home page and the pages of new cases put the cursor into a field, ready for typing."""
+    """The link *Answer* on a contact's home page leads to a focused text field, and so do the pages for a new case."""
     await opened()
     async with transaction(INES):
         await (await Case.find(1001, INES)).reply(by=INES, text="Which one?", at=NOW, then=Status.WAITING_FOR_CUSTOMER)

@@ -1,4 +1,4 @@
-"""Attack a portal with slow POST requests from a process of its own, which leaves the measured process its CPU time.
+"""Attack a portal with slow POST requests from a separate process, which takes no CPU time from the measuring process.
 
 Usage: `python -m tests.faults.attacker PORT COUNT CERTIFICATE ADDRESS...`. The head of the HTTP request is read from
 standard input. The attack lasts until standard input is closed; the number of connections opened is then printed.
@@ -10,7 +10,7 @@ import ssl
 import sys
 
 EVERY = 5.0
-"""The seconds between two bytes of a body, so that no single wait is long."""
+"""The seconds between two bytes of a body: fewer than any timeout for a single read."""
 AGAIN = 10.0
 """The average seconds until a closed connection is opened again: the attack holds connections and does not flood."""
 

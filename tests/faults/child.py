@@ -43,8 +43,9 @@ class FormToSend:
 class Instructions:
     """What a child process does, and which fault happens in it.
 
-    The child configures the app by `environment`, sends `form`, and writes its intent and the response to the file
-    `history`. Its clock always shows `at`. The fault `mode` happens at the step with the number `step`; 0 means no fault.
+    The child configures the app by `environment` and sends `form`. It writes one line to the file `history` before it
+    sends the form (the intent), and one line with the response. The clock of the app always shows `at`. The fault
+    `mode` happens at the step with the number `step`; 0 means no fault.
     """
 
     environment: dict[str, str]
@@ -86,8 +87,7 @@ async def _run(instructions: Instructions) -> None:
     form = instructions.form
     async with Browser(app, cookies={"sid": form.token} if form.token else {}) as browser:
         page = await browser.get(form.page)
-        # The page may not show the form any more after the first try; then the same values are sent without loading
-        # it.
+        # After the first try, the page may no longer show the form. Then the same values are sent without the form.
         offered = any(form.action in shown.targets for shown in forms_of(page.text))
         fields = (form_of(page.text, form.action).fields if offered else {"csrf": await browser.csrf()}) | form.typed
         files = [("files", (name, content)) for name, content in form.files] or None

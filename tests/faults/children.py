@@ -24,7 +24,7 @@ CONTEXT.set_forkserver_preload(
 
 
 class Children:
-    """Runs child processes that send forms to the app on the test's database, and reads their history files.
+    """Runs child processes, each of which sends a form to the app on the test's database and writes a history file.
 
     The files of the app and the histories are in `folder`.
     """
@@ -63,8 +63,8 @@ class Children:
     async def send_with_fault(self, prepared: Prepared, mode: Mode, step: int) -> None:
         """Send the form with the fault at `step`, then again without a fault, and delete the uploads that are left.
 
-        Assert that the form is saved at most once by the first attempt, and exactly once after the second. What a job
-        finishes may be saved later than the response.
+        Assert that the first attempt saves the form at most once, and that it is saved exactly once after the second.
+        If a job of the worker has to finish the form, nothing need be saved yet when the first response arrives.
         """
         told = self.send(prepared, mode, step)
         status, done = told.get("status"), await prepared.done()

@@ -1,4 +1,4 @@
-"""Test that a billing run whose worker is killed is finished by the next one: nothing is billed twice or left out."""
+"""Test that the next worker finishes a billing run whose worker was killed: nothing is billed twice or left out."""
 
 import asyncio
 import os
@@ -29,8 +29,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.infra, pytest.mark.usefixtures("cloc
 async def begun(issues: bool = True) -> int:
     """Begin a run for Acme and Globex without billing anybody yet; return its id.
 
-    The run will bill time, a fee, the sale of a voucher that pays for time, and a statement. If it `issues` its
-    invoices, it bills each customer in a transaction of its own, otherwise both in one.
+    The run will bill time, a fee, the sale of a voucher that pays for time, and a statement. If `issues` is True, the
+    run issues its invoices and bills each customer in a separate transaction; otherwise, it bills both in one.
     """
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN | {"included_minutes": 30})
@@ -135,9 +135,9 @@ async def undisturbed(
 async def test_a_run_whose_job_is_killed_is_finished_by_the_next_one(
     app: Gate, environment: dict[str, str], connections: Connections, issues: bool
 ) -> None:
-    """D47, R93, R94: if a job is killed at its beginning, within customers or at its end, another one completes the run.
+    """D47, R93, R94: if a job is killed at its beginning, in the middle or at its end, another job completes the run.
 
-    The books are then the same as if the job had not been killed.
+    The books are then the same as if no job had been killed.
 
     The page of the run always says how many customers are billed.
     """
@@ -153,7 +153,7 @@ async def test_a_run_whose_job_is_killed_is_finished_by_the_next_one(
 async def test_a_run_whose_job_is_killed_at_any_statement_is_finished_by_the_next_one(
     app: Gate, environment: dict[str, str], connections: Connections, mode: Mode, issues: bool
 ) -> None:
-    """D47, R93, R94: at whatever statement the job is killed, repeating the job leads to the books of an undisturbed one."""
+    """D47, R93, R94: a job that is killed at any SQL statement and then repeated leads to the books of an unkilled job."""
     steps, expected = await undisturbed(app, environment, connections, issues)
     for step in range(1, steps + 1):
         assert await killed_at(app, environment, mode, step, expected, issues)

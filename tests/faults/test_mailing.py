@@ -1,4 +1,4 @@
-"""Test that a worker that is killed while it sends mails loses none, and repeats only the one that it had just sent."""
+"""Test that killing a worker while it sends mails loses no mail, and repeats only the mail that it had just sent."""
 
 import asyncio
 import os
@@ -103,10 +103,10 @@ def mailed(environment: dict[str, str], mode: Mode, step: int, said: Path) -> tu
 async def repeated_at(
     step: int, mode: Mode, environment: dict[str, str], sink: tuple[Sink, Server], said: Path
 ) -> int | None:
-    """Kill the worker at a step and let the next one send the rest.
+    """Kill the worker at a step and let the next worker send the rest.
 
-    Return how many mails were sent twice, or None if the worker ended before that step. Fail unless both people got
-    their mail, and unless a mail that was sent twice had the same Message-ID and had not been recorded.
+    Return how many mails were sent twice, or None if the first worker ended before that step. Assert that both people
+    got their mail. Assert that a mail was sent twice only if it was not recorded as sent, and with the same Message-ID.
     """
     sink[0].messages.clear()
     before = await recorded_as_sent()
@@ -131,8 +131,8 @@ async def test_a_killed_worker_forgets_no_mail_and_repeats_at_most_the_one_it_wa
 ) -> None:
     """R76: after SIGKILL at any statement, or around the sending of any mail, the next worker sends what is missing.
 
-    A mail that the server had accepted, but that was not yet recorded as sent, is sent a second time with the same
-    Message-ID; no other mail is. The sending of the first mail is tried each day, other steps by turns.
+    Only a mail that the server had accepted, but that was not yet recorded as sent, is sent a second time, with the
+    same Message-ID. Each test run kills the worker at the first mail and at ten other steps, which change daily.
     """
     await replied(0)
     last, first = await asyncio.to_thread(mailed, environment, mode, 0, tmp_path / "said") or (0, 0)
@@ -194,7 +194,7 @@ async def no_mail_waits() -> None:
 async def test_two_workers_send_each_mail_once(
     environment: dict[str, str], sink: tuple[Sink, Server], tmp_path: Path
 ) -> None:
-    """R76: of two workers that run at once, only one sends each mail, whichever of them begins its batch."""
+    """R76: if two workers run at once, each mail is sent only once, whichever worker begins the batch of the mail."""
     for number in range(6):
         await replied(number)
     with (tmp_path / "worker.log").open("wb") as log:

@@ -51,9 +51,9 @@ async def everybody_came(at: datetime) -> None:
 async def test_numbers_and_days_of_invoices_rise_together_whatever_the_clock_says(
     children: Children, jump: timedelta
 ) -> None:
-    """R94: invoice numbers and instants of issue rise together. An invoice has at least the instant of the one before.
+    """R94: an invoice never has an earlier instant or day of issue than the invoice with the number before.
 
-    This also holds after the clock was set back.
+    If the clock was set back, the second invoice has the same instant of issue as the first.
     """
     assert children.send(await issue())["status"] == 303
     second = await issue()
@@ -90,7 +90,7 @@ async def test_time_is_logged_once_and_on_its_own_day_whatever_the_clock_says(
 async def test_a_clock_that_is_set_back_keeps_people_in_and_one_set_forward_lets_nobody_stay(dsn: str) -> None:
     """R16: Ada's session stays valid if the clock is set back, and ends if it is set forward past the idle time.
 
-    By the clock that was set back, the session begins in the future.
+    For a clock that was set back, the session began in the future.
     """
     token = await token_of(ADA)
     for at, live in (

@@ -26,8 +26,8 @@ FRESH = "violet kettle under seven bridges"
 class Prepared:
     """A prepared form, and the query that counts what the form creates: 0 before it is carried out, 1 after.
 
-    `about` is the parameter of the query. `waiting` is a query that counts what a job of the worker still has to do, for
-    a form that a job finishes if the request cannot; None for any other form.
+    `about` is the parameter of the query. If a job of the worker finishes what the request could not, `waiting` is a
+    query that counts what the job still has to do; otherwise, it is None.
     """
 
     form: FormToSend
@@ -164,7 +164,7 @@ async def issue() -> Prepared:
 
 
 async def _issued() -> billing.Invoice:
-    """Issue an invoice for an hour of work and for the time that earlier credit notes have freed."""
+    """Issue an invoice for an hour of work and for the time that earlier credit notes have freed to be billed again."""
     await approved()
     async with transaction(MAX):
         made = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
@@ -199,7 +199,7 @@ async def credit() -> Prepared:
 
 
 async def correct() -> Prepared:
-    """Prepare the correction of a whole statement, which includes the time that earlier corrections have freed."""
+    """Prepare the correction of a whole statement, which includes time that earlier corrections have freed again."""
     async with transaction(MAX) as tx:
         entry = await log(billing="no_charge")
         await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -252,7 +252,7 @@ VERBS: dict[str, Callable[[], Awaitable[Prepared]]] = {
 
 
 async def missing_files(storage: Any) -> list[str]:
-    """Return the storage keys of attachments whose file has another content than was sent.
+    """Return the storage keys of attachments whose stored file differs from the file that was sent.
 
     Raise `NotFound` if a file does not exist.
     """

@@ -132,7 +132,10 @@ def taken(browser: Browser, address: str, name: str, target: Path) -> list[str]:
 
 
 def main() -> None:
-    """Save screenshots in the folder that the command line names: of the pages and mails named after it, or of all."""
+    """Save screenshots in the folder given as the first argument.
+
+    Further arguments name the pages and mails to take; without them, all are taken.
+    """
     target = Path(sys.argv[1])
     target.mkdir(parents=True, exist_ok=True)
     with served() as (address, names), sync_playwright() as playwright:

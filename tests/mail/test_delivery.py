@@ -1,4 +1,4 @@
-"""Test delivery without a mail server, and to one that refuses, is down, hangs, disconnects or offers no encryption."""
+"""Test delivery without a mail server, and with one that refuses, is down, hangs, disconnects or does not encrypt."""
 
 import asyncio
 import contextlib
@@ -180,7 +180,7 @@ async def test_records_are_deleted_after_their_time(settings: Settings, sink: tu
 
 
 async def test_contacts_see_and_lift_only_the_refusals_that_concern_them(settings: Settings) -> None:
-    """R24: a contact sees the refusals of their customer's addresses, and can delete that of their own address.
+    """R24: a contact sees the refusals of the customer's mail addresses, and can delete that of their own address only.
 
     An administrator of the customer can delete all of these refusals.
     """

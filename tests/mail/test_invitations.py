@@ -1,4 +1,4 @@
-"""Test the mailed links for invitations and new passwords: who gets to know them, and when they expire."""
+"""Test the mailed links for invitations and new passwords: who can read them, and when they expire."""
 
 import asyncio
 import re
@@ -221,7 +221,7 @@ async def test_an_administrator_who_mails_too_many_links_waits(app: Gate) -> Non
 async def test_the_database_refuses_a_password_reset_that_is_not_to_be_mailed(app: Gate, reader: Any) -> None:
     """R7, R88: an agent or administrator cannot insert a password reset in the database unless it waits to be mailed.
 
-    Whoever inserted one with a token of their choice could otherwise set that person's password.
+    Otherwise, they could insert one with a token of their choice, and then set the person's password.
     """
     for how in ("null", "'sent'"):
         with pytest.raises(Exception, match="row-level security"):

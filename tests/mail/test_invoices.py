@@ -158,7 +158,7 @@ async def test_an_address_that_is_also_a_contacts_gets_the_invoice_once(settings
 
 @pytest.mark.parametrize(("choice", "in_digest"), [(Mail.DIGEST, 1), (Mail.NEVER, 0)])
 async def test_what_a_contact_has_chosen_comes_first(settings: Settings, choice: Mail, in_digest: int) -> None:
-    """A contact who has chosen invoices in the digest, or no mail of them, gets no mail that brings the invoice."""
+    """A contact who hears of invoices in the digest, or has switched mails of them off, is not mailed the invoice."""
     await chosen(ADA, choice)
     await issued()
     assert await composed(settings) == {}
@@ -187,7 +187,7 @@ async def test_a_contact_who_switched_mails_off_in_between_gets_nothing(settings
 
 
 async def test_a_contact_who_lost_the_right_in_between_gets_nothing(settings: Settings) -> None:
-    """R12, R26: no mail is written if Ada loses the right to see invoices, or the accounts address changes, just before."""
+    """R12, R26: no mail is written to a contact who has just lost the right, nor to a former accounts address."""
     await delivered(email=ACCOUNTS)
     await issued()
     assert len(await begun()) == 2
@@ -232,8 +232,8 @@ async def test_a_mail_that_was_given_up_can_be_sent_and_one_that_was_sent_stays_
 async def test_send_again_mails_once_for_each_press(app: Gate, settings: Settings) -> None:
     """S2.43: Max sees whether an invoice was mailed, and mails it again; sending the same form twice mails it once.
 
-    The timeline says who asked for the mail. An agent who is no manager is refused, and so is a receiver without the
-    right to see invoices.
+    The timeline says who asked for the mail. An agent who is no manager cannot ask for it, and it cannot go to a
+    contact without the right to see invoices.
     """
     await issued()
     (mail_id,) = await begun()

@@ -116,7 +116,7 @@ async def test_mails_of_one_case_are_one_thread(settings: Settings) -> None:
 
 
 async def test_the_replies_of_the_next_five_minutes_are_one_mail(settings: Settings) -> None:
-    """The first reply is mailed at once; those of the next five minutes follow together."""
+    """The first reply is mailed at once; the replies of the next five minutes follow in one mail."""
     case = await opened()
     await reply(case, "First.")
     assert len(await mailed(settings, NOW)) == 1
@@ -130,8 +130,8 @@ async def test_the_replies_of_the_next_five_minutes_are_one_mail(settings: Setti
 async def test_each_of_many_threads_of_a_person_is_one_batch() -> None:
     """Two people with 3 replies on each of 50 cases each get one mail per case.
 
-    If a person was mailed about a case four minutes before, the mail about this case begins a minute later than the
-    others. The query uses an index.
+    If a person was mailed about one case four minutes before, the next mail about that case begins a minute later than
+    the others. The query uses an index.
     """
     readers = [ALAN.credential_id, ADA.credential_id]
     async with transaction(SYSTEM) as tx:

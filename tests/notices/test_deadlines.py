@@ -88,7 +88,8 @@ async def test_nobody_is_warned_outside_business_hours(later: timedelta, is_told
 async def test_designations_of_higher_departments_count_and_those_of_former_managers_do_not() -> None:
     """S3.20: if Support has no manager, the manager of the department above is warned.
 
-    If there is none either, for example because the one designated is no longer a manager, all managers are warned.
+    If the department above has none either, for example because the designated agent is no longer a manager, all
+    managers are warned.
     """
     await promise()
     case = await opened(priority=4)

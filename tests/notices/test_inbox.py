@@ -231,7 +231,7 @@ async def test_no_word_of_a_note_and_no_actual_minutes_are_in_what_contacts_see(
 
 
 async def test_the_agents_list_says_what_happened_to_their_time(ines: Browser) -> None:
-    """S2.35: Ines reads in the notice of a rejection how many entries and why, and in that of a flag which entry."""
+    """S2.35: the notice of a rejection says how many entries are rejected and why; that of a flag names the entry."""
     async with transaction(MAX):
         entries = [await log(60), await log(30)]
         await billing.reject([entry.choice for entry in entries], reason="Which case?", by=MAX, at=NOW)

@@ -62,9 +62,9 @@ async def test_the_database_knows_the_same_kinds_as_the_registry() -> None:
 
 
 async def test_every_agent_is_notified_of_a_new_case_until_it_is_assigned() -> None:
-    """S3.4: all agents but the one who opened a new case are notified of it; once it is assigned, only the assignee is.
+    """S3.4: when a case is opened, all agents except the one who opened it are notified.
 
-    A contact for whom an agent opened the case is notified too.
+    A contact for whom an agent opened the case is notified too. When the case is assigned, only its new agent is.
     """
     case = await opened()
     assert await told() == {("Ines", "case.opened"), ("Max", "case.opened"), ("Noor", "case.opened")}
@@ -178,9 +178,9 @@ async def test_the_agent_and_the_manager_of_the_department_are_notified_of_a_bad
 
 
 async def test_a_decision_on_time_makes_one_notice_for_the_author_however_many_entries() -> None:
-    """S2.35, C3: Ines gets one notice that Max rejected three entries, and one that he flagged two.
+    """S2.35, C3: Ines gets one notice that Max rejected three entries, and one notice that he flagged two.
 
-    Max gets one of her answer.
+    Max gets one notice that Ines answered the question of a flag.
     """
     async with transaction(MAX):
         entries = [await log(60), await log(30), await log(15, service=None, billing="not_billable")]

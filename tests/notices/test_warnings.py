@@ -24,7 +24,7 @@ from tests.world import ACME, ACME_CONTRACT, ADA, ALAN, GIL, INES, MAX, NOOR, NO
 pytestmark = pytest.mark.usefixtures("dsn", "clock")
 TODAY = date(2026, 11, 20)
 BOTH_SIDES = {"Ada", "Max", "Noor"}
-"""The people who are warned: Ada, who may see the hours of Acme, and all managers, as none is designated."""
+"""The people who are warned: Ada, who may see Acme's hours, and all managers, because none is designated."""
 NAMES = {reader.credential_id: reader.name.split()[0] for reader in (INES, MAX, NOOR, ADA, ALAN, GIL)}
 
 

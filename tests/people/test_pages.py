@@ -66,6 +66,6 @@ async def test_a_long_list_comes_in_pages_that_lead_on_and_have_everything_once(
         assert SIZE + 20 <= len(seen) == len(set(seen))
         back = re.search(r'href="([^"]+)" rel="prev"', page)
         assert back
-        for beyond in ("0", "x", "999", "99999999999999999999"):  # no such page: the first one is shown
+        for beyond in ("0", "x", "999", "99999999999999999999"):  # If there is no such page, the first one is shown.
             other = f"{address}{'&' if '?' in address else '?'}page={beyond}"
             assert re.findall(row, (await browser.get(other)).text) == seen[:SIZE]

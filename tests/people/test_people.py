@@ -85,7 +85,7 @@ async def test_the_list_is_searched_by_name_and_place_and_wildcards_are_text() -
 async def test_an_ended_customer_is_out_and_not_offered_until_it_is_restored() -> None:
     """R12: while the customer Globex is ended, Gil, its contact, cannot sign in, and forms do not offer Globex.
 
-    Ending Globex again keeps the instant of the first time. An ended customer gets no new contact.
+    Ending Globex again does not change the instant at which it ended. An ended customer can get no new contact.
     """
     async with transaction(NOOR):
         globex = await Customer.find(GLOBEX, NOOR)
@@ -211,9 +211,9 @@ async def test_a_changed_grade_holds_for_the_session_that_is_open() -> None:
 
 
 async def test_a_job_reads_an_agent_with_the_rights_of_now_and_a_former_one_only_where_it_asks() -> None:
-    """`reader_of_agent` returns to a job the agent for whom it runs, with the present grade (R33).
+    """`reader_of_agent` returns an agent as the reader of a job, with the agent's present grade (R33).
 
-    It returns an agent who has left only if `even_left` is set, and None for an unknown agent.
+    If the agent has left, it returns None unless `even_left` is set. If the agent is unknown, it returns None.
     """
     async with transaction(NOOR):
         assert await reader_of_agent(MAX.id) == MAX
@@ -229,7 +229,7 @@ async def test_a_job_reads_an_agent_with_the_rights_of_now_and_a_former_one_only
 
 
 async def test_agents_whose_time_nobody_may_approve_are_named() -> None:
-    """C10: `without_approver` names the agents whose time nobody may approve; nobody may approve their own."""
+    """C10: `without_approver` names the agents whose time nobody may approve. No manager may approve their own time."""
     async with transaction(NOOR):
         assert await without_approver() == []
         max_ = await Agent.find(MAX.id)
@@ -338,9 +338,9 @@ async def test_an_invitation_sets_a_password_once_and_ends_every_session() -> No
 
 
 async def test_no_lock_waits_while_an_accepted_password_is_hashed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R7: no transaction is open while an accepted password is hashed, so a new invitation can end the older link.
+    """R7: no transaction is open while a chosen password is hashed, so a new invitation can be made at that moment.
 
-    Accepting the older one is then refused.
+    The new invitation ends the older link, so the chosen password is then refused.
     """
     token, hashed = await invited(), passwords.hashed
 

@@ -72,9 +72,9 @@ async def proves(password: str = PASSWORD) -> list[int]:
 
 
 async def test_the_page_of_an_access_that_waits_speaks_of_that_access_alone(app: Gate) -> None:
-    """Before Ada accepts the access to Globex, Noor reads on the contact's page there that Ada has not signed in yet.
+    """Before Ada accepts the access to Globex, the page of her contact at Globex says that she has not signed in yet.
 
-    That page shows nothing of Ada's session and second factors at Acme until she has accepted.
+    Until she has accepted, that page shows nothing of her session and second factors at Acme.
     """
     async with Browser(app) as ada, await Browser.of(app, NOOR, at=now()) as noor:
         await sign_in(ada, ADA)
@@ -137,7 +137,7 @@ async def facts_of_globex() -> Any:
 
 
 async def test_switching_keeps_the_age_of_the_session_and_ends_the_old_one(app: Gate) -> None:
-    """R14, R16, R20: switching gives a new token, but does not change when the session began and the password was typed.
+    """R14, R16, R20: switching customers gives a new session token and keeps the times of sign-in and password entry.
 
     A form of a page that was loaded before the switch is refused, so that nothing is sent to the wrong customer.
     """
@@ -210,9 +210,9 @@ async def test_ending_one_access_leaves_the_other(app: Gate, ends_at_acme: bool)
 
 
 async def test_an_administrator_of_one_customer_cannot_set_a_password_that_opens_another(app: Gate) -> None:
-    """R7, R31: a link that Gil, an administrator of Globex, makes for Ada cannot set her password for both customers.
+    """R7, R31: an invitation link that Gil, an administrator of Globex, makes for Ada cannot set her shared password.
 
-    A link that Noor, an admin of the portal, makes for her can.
+    The password would open her access to Acme too. A link that Noor, an admin of the portal, makes for Ada can set it.
     """
     globex = await joined()
     async with administering(GIL) as by:
@@ -227,7 +227,7 @@ async def test_an_administrator_of_one_customer_cannot_set_a_password_that_opens
 
 
 async def test_a_link_of_before_the_second_customer_sets_no_password_any_more() -> None:
-    """R7, R31: an administrator at Acme makes a link for Alan; once he is at Globex too, the link sets no password."""
+    """R7, R31: a link that Acme's administrator made for Alan sets no password once he is a contact of Globex too."""
     async with administering(ADA) as by:
         token = await (await Contact.find(ALAN.id, by)).invite(now())
     async with transaction(NOOR):
@@ -243,7 +243,7 @@ async def test_a_link_of_before_the_second_customer_sets_no_password_any_more() 
 async def test_a_changed_address_leaves_the_other_access_as_it_is(at_acme: bool) -> None:
     """R7, R31: if one customer changes Ada's address, her access there needs a new invitation.
 
-    Her access to the other customer stays. Nobody at one customer can thus take over or end her access to the other.
+    Her access to the other customer stays. Thus, nobody at one customer can take over or end her access to the other.
     """
     globex = await joined()
     moved, kept = (ADA, globex) if at_acme else (globex, ADA)

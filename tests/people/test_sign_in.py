@@ -46,7 +46,7 @@ async def test_a_hash_with_other_parameters_is_renewed_at_sign_in() -> None:
 
 
 async def test_two_sign_ins_at_once_that_renew_a_hash_both_count() -> None:
-    """R1: if two simultaneous sign-ins both renew the outdated hash, both succeed."""
+    """R1: two simultaneous sign-ins that both renew an outdated password hash both succeed."""
     old = passwords.PasswordHasher(time_cost=1, memory_cost=19456, parallelism=1).hash(PASSWORD)
     async with transaction(None) as tx:
         await tx.execute("update credential set password_hash = $1 where id = $2", old, ADA.credential_id)
@@ -59,7 +59,7 @@ async def test_two_sign_ins_at_once_that_renew_a_hash_both_count() -> None:
 async def test_unknown_ended_disabled_and_without_a_password_are_answered_alike() -> None:
     """R5: unknown, ended and disabled accounts, and accounts without a password, get the same error message.
 
-    It is the error message for a wrong password.
+    This is the same error message as for a wrong password.
     """
     async with transaction(None) as tx:
         await tx.execute("update credential set password_hash = null where id = $1", ALAN.credential_id)
@@ -87,8 +87,8 @@ async def test_unknown_ended_disabled_and_without_a_password_are_answered_alike(
 async def test_the_time_does_not_tell_whether_an_address_is_known() -> None:
     """R5: a sign-in takes the same processor time, within 8 ms, for a known, a disabled and an unknown mail address.
 
-    Hashing a password takes about 20 ms. Processor time is compared, because other programs of the machine do not
-    lengthen it.
+    Skipping the hashing of a password would save about 20 ms. Processor time is compared, because other programs of the
+    machine do not lengthen it.
     """
     async with transaction(SYSTEM) as tx:
         await tx.execute("update credential set disabled_at = $1 where id = $2", NOW, INES.credential_id)
@@ -196,7 +196,7 @@ async def test_every_spelling_of_an_address_signs_in_and_is_counted_as_the_same(
 
 
 async def test_what_the_database_takes_for_lower_case_is_another_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R6: a mail address with the dotted capital İ is not the one with i, although PostgreSQL lowers İ to i."""
+    """R6: an address with İ (a capital I with a dot) differs from the one with i, although PostgreSQL lowers İ to i."""
     monkeypatch.setattr(credentials, "PER_ACCOUNT", attempts.Limit(free=1))
     await wrong(INES.email)
     assert await wrong(INES.email.replace("i", "\u0130", 1), password=PASSWORD) == credentials.WRONG

@@ -70,8 +70,7 @@ class TestWorkingHours:
     async def test_new_hours_move_no_targets_of_earlier_days(self) -> None:
         """Working hours that Noor sets for Ines count from their first day on; the minutes due on earlier days stay.
 
-        Hours that begin on an earlier day replace those that begin later. Before the first working hours, the usual
-        ones count.
+        New working hours replace those that would begin later. Before the first working hours, the usual ones count.
         """
         async with transaction(NOOR):
             await WorkingHours.arrange(INES.id, PART_TIME)

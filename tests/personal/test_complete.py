@@ -98,7 +98,7 @@ def is_read(column: str, sql: str) -> bool:
 
 
 async def test_the_export_has_every_table_that_refers_to_a_person() -> None:
-    """D58: each column for a person or a mail address is in a section of the export or in `NOT_EXPORTED`."""
+    """D58: each column that refers to a person or contains a mail address is in the export or in `NOT_EXPORTED`."""
     own = {"credential.agent_id", "credential.contact_id", "credential.login_id"}
     exported = {one for one in await columns("contact", "credential", "agent") for s in SECTIONS if is_read(one, s.sql)}
     missing = await columns("contact", "credential", "agent") - exported - own
@@ -106,7 +106,10 @@ async def test_the_export_has_every_table_that_refers_to_a_person() -> None:
 
 
 async def test_erasing_reaches_every_table_that_refers_to_a_contact() -> None:
-    """D58: erasing changes each table with a column for a contact or a mail address, except those in `NOT_ERASED`."""
+    """D58: erasing changes each table with a column that refers to a contact or contains a mail address.
+
+    The columns in `NOT_ERASED` are the only exceptions.
+    """
     async with transaction(SYSTEM, readonly=True) as tx:
         sql = await tx.fetchval("select pg_get_functiondef('erase_contact'::regproc)")
         sql += await tx.fetchval("select pg_get_functiondef('forget_refusals'::regproc)")

@@ -140,7 +140,7 @@ async def test_an_erased_contact_cannot_come_back(app: Gate) -> None:
 
 @pytest.mark.parametrize("is_kept_at_acme", [True, False])
 async def test_the_access_to_another_customer_stays(app: Gate, is_kept_at_acme: bool) -> None:
-    """D58: Ada, erased at one customer, still signs in to the other with her password and her recovery codes."""
+    """D58: after Ada is erased at one customer, her password and recovery codes still open her access to the other."""
     async with transaction(NOOR):
         facts = ContactFacts(name=ADA.name, email=ADA.email, time_zone="Europe/Berlin")
         contact = await Contact.create(await Customer.find(GLOBEX, NOOR), facts, now())
@@ -213,7 +213,7 @@ async def test_the_database_lets_only_admins_erase_a_contact(app: Gate, reader: 
 
 
 async def test_the_name_in_the_log_of_cases_is_found_however_it_is_written(app: Gate) -> None:
-    """D58: a name with quotes and a backslash is removed from the log of the customer's cases, and nothing else is."""
+    """D58: even a contact's name with quotes and a backslash is removed from the logs of cases, and nothing else is."""
     name = 'Ada "Ace" \\ 100% Lindqvist'
     async with transaction(NOOR) as tx:
         await tx.execute("update contact set name = $1 where id = $2", name, ADA.id)
@@ -235,7 +235,10 @@ async def test_the_name_in_the_log_of_cases_is_found_however_it_is_written(app: 
 
 @pytest.mark.parametrize("name", ["to", "from", "new", "Network"])
 async def test_a_name_that_is_also_a_word_of_the_log_spoils_no_other_line(app: Gate, name: str) -> None:
-    """D58: only names of contacts are removed from the log of cases, including earlier names of the erased contact."""
+    """D58: erasing replaces the contact's names in the log of cases, earlier names included, only where they are names.
+
+    If the contact was once named like a word of the log, such as "to", that word stays in all other places.
+    """
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contact set name = $1 where id = $2", name, ADA.id)
     ada = replace(ADA, name=name)
@@ -261,7 +264,7 @@ async def test_a_name_that_is_also_a_word_of_the_log_spoils_no_other_line(app: G
 
 
 async def test_what_an_erased_contact_was_still_writing_is_refused(app: Gate, dsn: str) -> None:
-    """D58: a request that the contact began before the erasure is refused if it writes afterwards."""
+    """D58: a request that a contact began before the erasure is refused if it writes to the database afterwards."""
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="VPN", text="Drops.", case_type_id=INCIDENT, at=now())
     await end()
@@ -275,7 +278,7 @@ async def test_what_an_erased_contact_was_still_writing_is_refused(app: Gate, ds
 
 @pytest.mark.parametrize("verb", ["resumption", "invitations", "invitations/revocation", "sign-out", "ending"])
 async def test_a_form_about_a_contact_who_is_erased_at_that_moment_gets_404(app: Gate, dsn: str, verb: str) -> None:
-    """D58: an admin's form that waits for the erasure then gets 404, and stores nothing about the contact."""
+    """D58: an admin's form about a contact, sent while the contact is being erased, waits and then gets 404."""
     await end()
     connection = await asyncpg.connect(dsn)
     try:

@@ -1,4 +1,4 @@
-"""Test what erasing a contact does to mails that were sent to them, wait, or are just being sent (D58)."""
+"""Test what erasing a contact does to the contact's mails: those sent, waiting, or just being sent (D58)."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -42,7 +42,7 @@ async def test_a_contact_to_whom_invoices_were_mailed_is_erased(app: Gate, state
 
 
 async def test_a_mail_to_an_erased_contact_goes_to_nobody_else(app: Gate, settings: Settings) -> None:
-    """D58, R26: an invoice that waited for an erased contact is not mailed to the accounts address instead."""
+    """D58, R26: a waiting invoice mail to an erased contact is not sent to the accounts address instead."""
     await delivered(email=ACCOUNTS)
     await issued()
     mails = await begun()
@@ -92,7 +92,7 @@ async def test_a_refusal_of_a_mail_that_was_sent_before_its_receiver_was_erased_
 
 
 async def test_refusals_of_addresses_that_nobody_has_any_more_are_deleted(app: Gate) -> None:
-    """D58: the refusal of an address is deleted once nobody has the address; that of an accounts address stays."""
+    """D58: the recorded refusal of a mail address is deleted once nobody has it; that of an accounts address stays."""
     await delivered(email=ACCOUNTS)
     async with transaction(NOOR):
         contact = await Contact.find(ADA.id, NOOR)

@@ -90,7 +90,7 @@ async def test_an_agent_gets_their_time_and_messages(app: Gate) -> None:
     ],
 )
 async def test_an_admin_gets_it_for_anybody_and_the_audit_says_so(app: Gate, path: str, credential: int) -> None:
-    """D58, R89: Noor, an admin, downloads the data about a contact and an agent; the audit names her and the person."""
+    """D58, R89: an admin downloads the data of a contact or an agent; the audit log names the admin and that person."""
     archive = await file_of(app, NOOR, path)
     assert read(archive, "person")
     async with transaction(SYSTEM) as tx:

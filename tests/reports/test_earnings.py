@@ -1,4 +1,4 @@
-"""Test revenue, cost and profit: in every grouping they equal the sums of the documents and the cost of the time."""
+"""Test the report of revenue, cost and profit: in every grouping, its sums equal those of documents and time."""
 
 from datetime import date, timedelta
 from decimal import Decimal
@@ -92,7 +92,7 @@ async def test_there_is_no_profit_where_a_cost_is_not_known() -> None:
 async def test_credit_notes_lower_the_revenue_of_their_own_day() -> None:
     """S3.27: if half an hour of two invoiced hours is credited, revenue is the invoices minus the credit notes.
 
-    Up to the day before the credit note, revenue is that of the invoice.
+    A report that ends before the day of the credit note has the full revenue of the invoice.
     """
     async with transaction(MAX):
         invoice = await invoiced(60, 60)

@@ -34,7 +34,7 @@ async def made(
 
 
 async def test_payroll_has_the_actual_time_by_agent_and_day(settings: Settings) -> None:
-    """S2.36, D8: the payroll file has actual minutes by agent and day; the minutes of the single states sum to them."""
+    """S2.36, D8: the payroll file has the actual minutes of each agent and day, in all and in each state of entries."""
     async with transaction(SYSTEM):
         await log(50, on=TODAY, counted=60)
         await log(25, on=TODAY, counted=0, billing="no_charge")
@@ -105,9 +105,9 @@ async def test_only_managers_get_a_file(settings: Settings) -> None:
 async def test_progress_is_reported_and_too_many_files_at_once_are_refused(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The parent process is told after each thousand entries how many the child has read.
+    """After each thousand entries, the child process tells its parent how many entries it has read.
 
-    While as many files as allowed are being made, another one is refused.
+    If the maximum number of files is being made, another one is refused.
     """
     async with transaction(SYSTEM) as tx:
         await tx.execute(
