@@ -49,9 +49,9 @@ class Frame:
 class Organisation:
     """A customer with its contacts (`people`) and contracts (`frames`).
 
-    Of every hundred cases, `share` are this customer's. If `is_trial`, time for the customer is not charged. Without a
-    `delivery`, invoices are mailed to the contacts who may see them. `caller` is the name and the telephone number of a
-    contact without a mail address.
+    `share` is the customer's share of all cases, in per cent. If `is_trial`, time for the customer is not charged.
+    Without a `delivery`, invoices are mailed to the contacts who may see them. `caller` is the name and the telephone
+    number of a contact without a mail address.
     """
 
     facts: CustomerFacts
@@ -71,9 +71,10 @@ class Organisation:
 def _service(
     name: str, rollup: str, minimum: int, increment: int, mode: str = "up", untaxed: str = "", **terms: Any
 ) -> ServiceFacts:
-    """Return a service that is paid by time spent, unless `terms`, further fields of the form, say otherwise.
+    """Return the form fields of a service, which is paid by time spent unless `terms` has another settlement.
 
-    `untaxed` is the reason why no VAT is charged; if it is "", VAT is charged.
+    `terms` are further fields of the form, and the settlement is how the time of a service is paid for. `untaxed` is
+    the reason why no VAT is charged; if it is "", VAT is charged.
     """
     return ServiceFacts(
         **terms,

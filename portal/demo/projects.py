@@ -21,7 +21,7 @@ CONNECTED = 3
 class Plan:
     """A project of a customer, as a manager would type it.
 
-    Time under the service `service` is logged on the project, unless it is on a case. `hours` and `amount` are the
+    Work under the service `service` is logged on the project, unless it belongs to a case. `hours` and `amount` are the
     budgets.
     """
 

@@ -68,7 +68,7 @@ def plan(scenario: Scenario) -> None:
 
 
 def plan_statuses(scenario: Scenario) -> None:
-    """Plan that a status "Waiting for the manufacturer" is added, and given to the last case that waits for others."""
+    """Plan that a status "Waiting for the manufacturer" is added, and set on the last case that waits for others."""
 
     async def wait(at: datetime) -> None:
         facts = NewStatus(name="Waiting for the manufacturer", category=Status.WAITING_FOR_OTHERS.value)

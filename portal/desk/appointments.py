@@ -112,7 +112,7 @@ class Appointment(Table, tablename="appointment"):
         return made
 
     def facts(self, zone: ZoneInfo) -> AppointmentFacts:
-        """Return the form fields that edit the appointment, with clock times in the time zone `zone`."""
+        """Return the present values as form fields, with clock times in the time zone `zone`."""
         begins, ends = self.starts_at.astimezone(zone), self.ends_at.astimezone(zone)
         return AppointmentFacts(
             kind=self.kind, day=begins.date().isoformat(), begins=f"{begins:%H:%M}", ends=f"{ends:%H:%M}",

@@ -1,6 +1,6 @@
 """Remember when each person last looked at a case, so that lists mark the cases with something new since then.
 
-A search without text lists the cases that its reader has lately looked at or written on.
+A search without text lists the cases in which its reader has lately read a new message or written one.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class CaseLook(Table, tablename="case_look"):
 
 
 class Lately(NamedTuple):
-    """A case in which a person has lately read something new or written. `at` is when the person last did so."""
+    """A case in which a person has lately read a new message or written one. `at` is when the person last did so."""
 
     number: int
     subject: str
@@ -68,7 +68,7 @@ async def look_at(case_id: int, reader: Reader, at: datetime) -> None:
 
 
 async def lately(reader: Reader) -> Sequence[Lately]:
-    """Return the cases in which the reader has lately read something new or written, the latest first, at most `LATELY`.
+    """Return at most `LATELY` cases in which the reader has lately read a new message or written one, the latest first.
 
     A case that the reader may no longer see is left out.
     """

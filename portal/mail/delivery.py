@@ -79,7 +79,7 @@ class Delivery:
         return state
 
     async def drop(self) -> None:
-        """Delete the record of a mail that is not sent because its recipient has lost access or has switched it off.
+        """Delete the record of a mail whose recipient has lost access or has switched off mails of this kind.
 
         If the kind of mail has a `note`, call it with the state None, which stands for an obsolete mail.
         """

@@ -61,7 +61,7 @@ async def forget(email: str) -> None:
 
 
 async def delete_old(at: datetime) -> None:
-    """Delete the refusals from more than `KEPT` ago, and those of addresses that nobody uses any more.
+    """Delete the refusals from more than `KEPT` ago, and the refusals of addresses that nobody uses any more.
 
     Run as `SYSTEM`.
     """

@@ -45,10 +45,10 @@ join credential c on {OF_CONTACT} or (c.agent_id = k.agent_id and e.contact_id i
 where o.at > k.opened_at
   and (e.details ->> 'to' in ('resolved', 'closed', 'waiting_for_customer') or e.details ->> 'from' in ('resolved', 'closed'))
 """  # noqa: S608
-"""The people of `OF_CONTACT` for certain changes of the status; the agent of the case if a contact changed the status.
+"""The contact and the watchers of the case (`OF_CONTACT`), and its agent if a contact changed the status.
 
-The changes: the case is resolved, closed, open again or waits for the customer. A status that is set at the instant at
-which the case is opened is left out, because the notice of the new case covers it.
+Only for a case that is resolved, closed, opened again or set to wait for the customer. A status that is set at the
+instant at which the case is opened is left out, because the notice of the new case covers it.
 """
 
 REMINDED = f"""

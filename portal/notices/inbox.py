@@ -63,7 +63,7 @@ class Told:
     """A notice with the values that its sentence contains; its kind decides which fields have a value.
 
     `actor` is the name of the person who made the change. A notice about a case has the case's number, subject and
-    customer. Its `details` are those of the case's event, or of the status that the reply has set. A notice about time
+    customer. Its `details` come from the case's event, or from the status that the reply has set. A notice about time
     has the `verb`, the `note` (a reason, a question or an answer) and the number of entries (`count`). It also has the
     minutes and the day of the first entry. A reminder has an `amount`, such as the minutes that are missing, and its
     `day`.

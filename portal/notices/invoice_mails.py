@@ -30,8 +30,8 @@ class InvoiceMail(Table, tablename="invoice_mail"):
 
     The recipient is the contact `contact_id` or, if `contact_id` is None, the accounts address `email`. `state` is a
     `MailState`, or `withdrawn` if the recipient must no longer get the mail. With `credit_note_id`, the mail brings
-    that credit note of the invoice. `form_key` and `asked_by_id` are None for a mail that was caused by issuing;
-    otherwise an agent asked for the mail. `reason` says why the mail was not sent.
+    that credit note of the invoice. `form_key` and `asked_by_id` are set only if an agent asked for the mail. `reason`
+    says why the mail was not sent.
     """
 
     id = BigSerial(primary_key=True)

@@ -88,7 +88,7 @@ class Kind:
 class Due(NamedTuple):
     """A notice that is to be made for one person, unless the person has it already.
 
-    The fields are those of `Notice`.
+    The fields are as in `Notice`.
     """
 
     kind: Kind

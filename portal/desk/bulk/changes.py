@@ -28,7 +28,7 @@ Of a longer query string, only the view is stored.
 REPORTED = 100
 """The number of refused cases on one page of the report."""
 LISTED = 100
-"""The maximum number of cases that a page lists, each with its next agent, before a handover to others begins."""
+"""The maximum number of cases in the preview of a handover, which names the agent who will get each case."""
 WORKER_AFTER = timedelta(seconds=3)
 """If the request that begins a change has not finished it after this time, the worker continues with it."""
 KEPT = timedelta(days=7)
@@ -105,8 +105,8 @@ class BulkChange(Table, tablename="bulk_change"):
 
     `verb` is a value of `Verb`. `value` is the new value of every case, or None until it is chosen; for a handover, it
     is chosen when the change is prepared. If `undoes` is set, it is the id of the change that this change undoes. Then
-    each case gets its own former value, and `value` is None unless it is a tag. `query` is the query string of the list
-    of cases from which the change was prepared.
+    each case gets its own former value, and `value` is None, unless the change adds or removes a tag. `query` is the
+    query string of the list of cases from which the change was prepared.
     """
 
     id = UUID(primary_key=True, default=None)

@@ -67,7 +67,7 @@ class FieldChoice(Endable, Table, tablename="case_field_choice"):
 
     @property
     def facts(self) -> ChoiceName:
-        """Return the form fields that rename the choice."""
+        """Return the present name of the choice as a form field."""
         return ChoiceName(name=self.name)
 
 

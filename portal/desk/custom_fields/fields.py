@@ -176,7 +176,7 @@ class CaseField(Endable, Table, tablename="case_field"):
 
     @property
     def facts(self) -> FieldFacts:
-        """Return the form fields that edit this custom field (name, kind, case types)."""
+        """Return the present settings of this custom field (name, kind, case types) as form fields."""
         flags = {name: "yes" if getattr(self, name) else "no" for name in _FLAGS}
         types = [str(one) for one in self.case_type_ids or ()]
         return FieldFacts(

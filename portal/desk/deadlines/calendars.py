@@ -95,7 +95,7 @@ async def own_days(since: date) -> list[Any]:
 
 
 def facts_of(hours: Hours) -> HoursFacts:
-    """Return the form fields that edit these business hours."""
+    """Return these business hours as form fields."""
     windows = {f"hours_{name}": ", ".join(_typed(hours, weekday)) for weekday, name in enumerate(WEEKDAYS, 1)}
     return HoursFacts(**windows, time_zone=hours.zone, country=hours.country, region=hours.region)
 

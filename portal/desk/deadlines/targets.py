@@ -79,7 +79,7 @@ class Targets:
 
     @property
     def facts(self) -> TargetFacts:
-        """Return the form fields that edit these targets."""
+        """Return these targets as form fields."""
         fields = {}
         for row in self.rows:
             name = row.priority.name.lower()

@@ -162,7 +162,7 @@ class DispatchRule(Table, tablename="dispatch_rule"):
 
     @property
     def facts(self) -> RuleFacts:
-        """Return the form fields that edit this rule."""
+        """Return the present values of the rule as form fields."""
         values = {name: getattr(self, name) for name in RuleFacts.__struct_fields__}
         return RuleFacts(**{name: "" if value is None else str(value) for name, value in values.items()})
 

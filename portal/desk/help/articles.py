@@ -143,7 +143,7 @@ class Article(Table, tablename="help_article"):
         return str(await current().fetchval("select text from help_text where article_id = $1", self.id))
 
     async def facts(self) -> HelpFacts:
-        """Return the form fields that edit the title, text and audience of the article."""
+        """Return the present title, text and audience of the article as form fields."""
         return HelpFacts(title=self.title, text=await self.text(), audience=self.audience)
 
 

@@ -126,8 +126,8 @@ def _total(condition: str) -> str:
 async def agents_list(reader: AgentReader, question: Question, counted: Mapping[str, int] | None = None) -> Listed:
     """Return one page of the cases that match `question`, read with one query.
 
-    `counted` maps views to their numbers of cases (see `countings`), if the caller has these already: then the cases of
-    a view without filters are not counted again.
+    `counted` maps views to their numbers of cases (see `countings`). If it is given, the cases of a view without
+    filters are not counted again.
     """
     known = counted.get(question.view) if counted and not question.is_filtered else None
     is_long = known > COUNTED if known is not None else not question.rule.has_count

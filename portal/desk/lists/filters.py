@@ -35,7 +35,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A value that is set: filter and value in words, and the query string of the list without this value."""
+    """A chip for one value that is set: filter and value in words, and the query string of the list without it."""
 
     words: str
     without: str

@@ -162,7 +162,7 @@ class OwnView(Table, tablename="own_view"):
 
     @property
     def facts(self) -> ViewFacts:
-        """Return the form fields that edit this view."""
+        """Return the present values of the view as form fields."""
         return ViewFacts(name=self.name, is_shared="yes" if self.is_shared else "", query=self.query)
 
     def _refuse(self, by: AgentReader) -> None:
@@ -185,7 +185,7 @@ def naming(reader: AgentReader) -> Counting:
 def named(text: str) -> list[Named]:
     """Return the views in the JSON of `naming`.
 
-    If there are more than `SHOWN`, the navigation does not show all views that the agent may use.
+    If there are more than `SHOWN`, the agent may use more views than the navigation shows.
     """
     return [Named(*row) for row in json.loads(text)]
 

@@ -31,7 +31,7 @@ GROUPS = {
     "k.key": Groups(f"select k.id, row_number() over (order by {RANK}, k.position, k.id) as key from case_status k", "c.status_id"),  # noqa: S608
     "a.key": Groups("select id, folded(name) as key from agent union all select 0, null", "coalesce(c.agent_id, 0)"),
 }  # fmt: skip
-"""The groups of each expression in `ORDERS` that is no column of a case, by the expression."""
+"""For each expression in `ORDERS` that is no column of a case, the groups that it sorts."""
 
 
 def joined(ordered: str) -> str:

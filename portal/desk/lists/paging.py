@@ -15,8 +15,8 @@ _NONE = ""
 class Cursor:
     """A row of a list, as the place after which a page begins or, with `is_back`, before which a page ends.
 
-    `case_id` is the id of the case in the row. `values` are the values that the expressions by which the list is sorted
-    have in the row. As text, the cursor is the id and the values, separated by tildes.
+    `case_id` is the id of the case in the row. `values` are the values of the sort expressions (`Order.expressions`) in
+    the row. As text, the cursor is the id and the values, separated by tildes.
     """
 
     case_id: int

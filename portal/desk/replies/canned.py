@@ -92,7 +92,7 @@ class CannedReply(Table, tablename="canned_reply"):
     async def change(self, facts: CannedFacts, reader: AgentReader) -> None:
         """Replace all values of the canned reply with the values in `facts`.
 
-        Raise `Forbidden` as `refuse_change` does, and `Invalid` and `Forbidden` as `create` does.
+        Raise `Forbidden` as `refuse_change` and `create` do, and `Invalid` as `create` does.
         """
         self.refuse_change(reader)
         async with unless_taken("name", _TAKEN):
@@ -110,7 +110,7 @@ class CannedReply(Table, tablename="canned_reply"):
 
     @property
     def facts(self) -> CannedFacts:
-        """Return the form fields that edit this canned reply."""
+        """Return the present values of the canned reply as form fields."""
         return CannedFacts(
             name=self.name, text=self.text, shared="" if self.agent_id else "yes",
             department_id=str(self.department_id or ""), case_type_id=str(self.case_type_id or ""),

@@ -86,7 +86,7 @@ class Asked:
 
     @property
     def query(self) -> str:
-        """Return the tsquery that matches a name, such as that of a customer or a file, if it contains every part."""
+        """Return the tsquery that matches a name (such as the name of a file) if the name contains every part."""
         return " & ".join(f"({part.query()})" for part in self.parts)
 
     @property

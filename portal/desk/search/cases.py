@@ -60,7 +60,7 @@ def _in_subject(asked: Asked) -> tuple[str, list[Any]]:
 
 
 def _listing(reader: Reader, in_subject: str, last: int) -> str:
-    """Return the SQL of one page. The parameters after `$last` are those of the cursor, and the words of the search."""
+    """Return the SQL of one page. The parameters after `$last` are two for the cursor, and the words of the search."""
     is_better, case_id, words = (f"${last + place}" for place in (1, 2, 3))
     return f"""
 with {hits_sql(reader, in_subject)}, kept as (select * from found order by id desc limit {MOST}),

@@ -94,7 +94,7 @@ class Tag(Table, tablename="tag"):
 
     @property
     def facts(self) -> TagName:
-        """Return the form field that renames the tag."""
+        """Return the present name of the tag as a form field."""
         return TagName(name=self.name)
 
 

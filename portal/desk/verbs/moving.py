@@ -22,7 +22,7 @@ async def change_status(
 
     Do nothing if the case has this status, or a status of this category, already. `seen` is the id of the status that
     the page showed; None means the status of the object `case`. Raise `Conflict` if somebody else has changed the
-    status since, and `Invalid` at the field `status` if the new status may not follow.
+    status since, and `Invalid` at the field `status` if the new status may not follow the present one.
     """
     agents_only(by)
     seen = seen or case.status_id

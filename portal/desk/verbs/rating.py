@@ -87,7 +87,7 @@ def may_rate(case: "Case", at: datetime) -> bool:
 
 
 async def rating_of(case: "Case") -> Rated:
-    """Return the form fields that change the rating of a case; `Rated()` if it has no rating."""
+    """Return the present rating of a case as form fields; `Rated()` if it has no rating."""
     row = await current().fetchrow("select verdict, words from case_rating where case_id = $1", case.id)
     return Rated(**dict(row)) if row else Rated()
 

@@ -29,7 +29,7 @@ class FollowUpRule(Table, tablename="follow_up_rule"):
 
     @classmethod
     async def facts(cls) -> FollowUpFacts:
-        """Return the form field that edits the rule."""
+        """Return the present number of days as a form field."""
         row = await cls.select(cls.reopen_days).first()
         return FollowUpFacts(reopen_days=str(row["reopen_days"]) if row else "")
 

@@ -102,7 +102,7 @@ def read_choices(text: str) -> Choices:
 
 
 def facts_of(found: list[CasePriority]) -> PriorityFacts:
-    """Return the form fields that edit the settings of the four priorities."""
+    """Return the settings of the four priorities as form fields."""
     fields = {f"name_{_key(one.priority)}": one.name for one in found}
     fields |= {f"for_contacts_{_key(one.priority)}": "yes" if one.for_contacts else "no" for one in found}
     del fields[f"for_contacts_{_key(Priority.NORMAL)}"]

@@ -197,7 +197,7 @@ class CaseStatus(Endable, Table, tablename="case_status"):
             await current().execute(_ORDER, ids)
 
     async def facts(self) -> StatusFacts:
-        """Return the form fields that edit the settings of the status."""
+        """Return the present settings of the status as form fields."""
         rows = await StatusMove.select(StatusMove.to_status_id).where(StatusMove.from_status_id == self.id)
         pauses = ("yes" if self.pauses else "no") if self.status.waits else ""
         return StatusFacts(
