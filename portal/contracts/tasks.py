@@ -52,7 +52,8 @@ class TaskChoice(NamedTuple):
 class Task(Endable, Table, tablename="task"):
     """A kind of work within a service. `billable` says whether time entries with the task are billable by default.
 
-    With a `fixed_fee`, each billable entry costs that amount, however long it took. Otherwise its price is by the hour.
+    With a `fixed_fee`, each billable entry costs that amount, however long it took. Otherwise, an entry is priced by
+    the hour.
 
     If `project_id` is None, the task can be chosen for all time of its service; otherwise only for time on that
     project. `ended_at` is None while the task can be chosen; time entries keep a task that has ended.

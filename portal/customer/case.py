@@ -128,7 +128,7 @@ async def show_picture(
     request: Web, storage: NamedDependency[Storage], at: NamedDependency[datetime], number: FromPath[str],
     file_id: FromPath[uuid.UUID],
 ) -> Response[bytes]:  # fmt: skip
-    """Serve a WebP image of a file of the case: an image, or a page of a PDF (`previews.picture`)."""
+    """Serve a file of the case as a WebP image: the image itself, or a page of a PDF (`previews.picture`)."""
     return await previews.picture(request, storage, number, file_id, at)
 
 

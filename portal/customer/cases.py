@@ -108,7 +108,7 @@ async def _article(slug: str, reader: ContactReader) -> reading.Shown | None:
 async def suggest(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
     """Return the help articles that match the subject typed so far (`?subject=`), as HTML.
 
-    After too many searches, return none instead of an error.
+    After too many searches, return no articles instead of an error.
     """
     subject, found = request.query_params.get("subject", ""), list[reading.Found]()
     with suppress(TooMany):

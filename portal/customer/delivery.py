@@ -55,7 +55,7 @@ async def change(
 ) -> Response[Any]:
     """Save how invoices are mailed, and redirect to the contacts.
 
-    Another mail address for invoices requires the administrator's password, unless it was typed recently (R20).
+    A new mail address for invoices requires the administrator's password, unless it was typed recently (R20).
     """
     async with transaction(reader, readonly=True):
         before = (await Customer.find(reader.customer_id, reader)).delivery

@@ -44,7 +44,7 @@ AWAY = (*_LOST, OSError, asyncpg.InterfaceError, asyncpg.TooManyConnectionsError
 """Errors raised if the server cannot be reached, lets nobody in, or has closed the connection."""
 
 _TOLD = "PM001"
-"""The SQLSTATE of errors that triggers raise for a write to a merged case or by an erased contact.
+"""The SQLSTATE of errors raised by triggers, for a write to a merged case or a write by an erased contact.
 
 Their text is shown to the reader.
 """

@@ -237,7 +237,7 @@ class _Prices:
         return self._places[row["id"]][0].fixed_fee
 
     def beyond(self, ids: Iterable[int], fixed: Mapping[int, Price | None]) -> dict[int, Refusal]:
-        """Return, by entry id, the refusals of the entries `ids` that arise if all of them are approved together.
+        """Return the refusals that arise if all entries `ids` are approved together, by entry id.
 
         An entry is refused if rounding by day gives it more minutes than an entry may have. It is also refused if its
         service demands that prepaid minutes cover an entry wholly, and they do not. `fixed` has the prices by entry id.

@@ -74,7 +74,7 @@ async def list_approved(
 
 
 async def rates_in_use() -> set[int]:
-    """Return the ids of the rates that an approval names as its source; these rates cannot be deleted (D17)."""
+    """Return the ids of the rates from which an approval took its price; these rates cannot be deleted (D17)."""
     rows = await current().fetch("select r.id from rate r where exists (select from approval p where p.rate_id = r.id)")
     return {row["id"] for row in rows}
 

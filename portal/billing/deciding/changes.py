@@ -53,6 +53,9 @@ async def _lock_and_withdraw(entry_id: int, version: int, by: AgentReader, at: d
 
 
 async def _allocate(row: Row) -> None:
-    """Recompute the allocations of the customer's open time if the entry in `row` was approved."""
+    """Recompute the allocations of the customer's open time if the entry in `row` was approved.
+
+    Open time is approved time that no document has settled.
+    """
     if row["state"] == "approved" and row["customer_id"] is not None:
         await reallocate([row["customer_id"]])

@@ -91,7 +91,7 @@ def _cost(pieces: tuple[Allocation, ...], currency: str) -> Cost:
 
 
 async def charged_on_projects(project_ids: Sequence[int]) -> dict[int, Decimal]:
-    """Return the sum of the charged amounts of the approved time of each of these projects, by project id.
+    """Return what is charged for the approved time of each of these projects, by project id.
 
     The sum is 0 if nothing is charged. It is in the currency of the project's contract.
     """
@@ -105,7 +105,7 @@ async def charged_on_projects(project_ids: Sequence[int]) -> dict[int, Decimal]:
 
 
 async def charged_on_project(project_id: int) -> Decimal:
-    """Return the sum of the charged amounts of a project's approved time, in the currency of the project's contract."""
+    """Return what is charged for the approved time of a project, in the currency of the project's contract."""
     amount: Decimal = await current().fetchval(
         "select coalesce(sum(a.amount), 0) from time_entry e join allocation a on a.entry_id = e.id"
         " where e.project_id = $1 and a.kind = 'charged'",

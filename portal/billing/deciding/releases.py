@@ -38,10 +38,11 @@ class Release(Table, tablename="release"):
 async def release(choices: Iterable[Choice], *, by: AgentReader, at: datetime) -> Outcome:
     """Release the chosen entries, so that their time beyond the prepaid hours is charged and not held.
 
-    The allocations of the customers' open time are recomputed. An entry may be released before it is approved. Return
-    the entries that are now released, even if they were released before, and the entries that were refused. An entry is
-    refused if `by` must not decide on it, if a document has settled it, if it is general time, or if somebody changed
-    or deleted it since `by` saw it. Raise `Invalid` if no entry was chosen, `Forbidden` if `by` is not a manager.
+    The allocations of the customers' open time (approved time that no document has settled) are recomputed. An entry
+    may be released before it is approved. Return the entries that are now released, even if they were released before,
+    and the entries that were refused. An entry is refused if `by` must not decide on it, if a document has settled it,
+    if it is general time, or if somebody changed or deleted it since `by` saw it. Raise `Invalid` if no entry was
+    chosen, `Forbidden` if `by` is not a manager.
     """
 
     async def step(rows: Sequence[Row]) -> None:

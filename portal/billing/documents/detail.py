@@ -24,7 +24,7 @@ from portal.exports import Column, Kind, Sheet
 from portal.schedules import factors_alone
 
 OF_HOURS = "price of these hours"
-"""The text beside time whose price follows from the hour at which it was worked (D27)."""
+"""The text beside time whose price depends on the hour at which the work was done (D27)."""
 WITHOUT_ROLE = "Agent"
 """The text in the column "performed by" if the agent had no role when the entry was approved."""
 

@@ -133,7 +133,7 @@ def _active(line: Line, until: date) -> dict[str, object]:
 def _label(line: Line) -> str:
     """Return the label that is printed for a line.
 
-    If the label ends with the days of a fee, these are written as in "1 Nov to 30 Nov 2026".
+    If the label ends with the days of a fee, these days are written as in "1 Nov to 30 Nov 2026".
     """
     if line.active is None or not line.label.endswith(f" {line.active}"):
         return line.label

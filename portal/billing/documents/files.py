@@ -83,7 +83,8 @@ async def stored(kind: str, document: Invoice | Statement | CreditNote) -> bytes
 
 
 _OWNERS: dict[type[Table], str] = {Invoice: "invoice", Statement: "statement", CreditNote: "credit_note"}
-"""The name of each class of document in the audit log. With `_id`, it is the column for the id of the document."""
+"""The name of each class of document in the audit log. With `_id` appended, it names the column for the document's id.
+"""
 
 
 async def csv(title: str, rows: list[DetailRow], currency: str) -> bytes:

@@ -132,7 +132,7 @@ async def unprinted(draft: Invoice, contents: Contents, by: AgentReader) -> str:
 
 
 async def _locked(draft_id: int, by: AgentReader) -> Invoice:
-    """Return the draft, locked so that no other transaction can change or issue it before this one ends.
+    """Return the draft, locked so that no other transaction can change or issue it before this transaction ends.
 
     Raise `Forbidden` if `by` is not a manager, `NotFound` if there is no such draft, `Conflict` if it has been issued.
     """

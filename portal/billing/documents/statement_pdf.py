@@ -1,4 +1,4 @@
-"""Print a statement: the time of one contract that cost nothing, with what paid for it.
+"""Print a statement: the time of one contract for which nothing is charged, and what paid for this time.
 
 A statement has no number and no amount. Its PDF is therefore not stored, but made for each download, from the copied
 time detail and the present data of the company and the customer.

@@ -17,7 +17,7 @@ from portal.people.readers import ContactReader, Reader, System
 
 
 class Statement(Table, tablename="statement"):
-    """The time of one contract that cost nothing in a billing run. A statement is final as soon as it is made.
+    """The time of one contract for which a billing run charged nothing. A statement is final as soon as it is made.
 
     A correction is a statement with `corrects_id` (the id of the corrected statement), `reason` and `made_by_id`. On
     other statements, these columns are None. The time detail of a correction is the time that the correction removes

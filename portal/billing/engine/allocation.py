@@ -47,7 +47,7 @@ def add_draws(drawn: dict[PoolKey, int], allocated: Iterable[Allocation]) -> Non
 
 
 class Sweep:
-    """One pass over entries, sorted by `Entry.order`: each draws prepaid minutes that the entries before it have left.
+    """One pass over entries, sorted by `Entry.order`: each entry draws prepaid minutes that earlier entries have left.
 
     `drawn` has the minutes that were drawn from each pool before the pass; the pass does not change this mapping.
     """
@@ -121,7 +121,7 @@ class Sweep:
 
 
 def draws_minutes(entry: Entry) -> bool:
-    """Return whether prepaid minutes may pay for the entry: it is billable by the hour."""
+    """Return whether prepaid minutes may pay for the entry, because the entry is billable by the hour."""
     return entry.billing is EntryBilling.BILLABLE and entry.fixed_fee is None
 
 

@@ -15,7 +15,7 @@ _Group = tuple[Key | None, Key, Key, date, EntryBilling]
 def rounded_by_day(
     entries: Iterable[Entry], places: Mapping[Key, tuple[ContractTerms, ServiceTerms]]
 ) -> dict[Key, int]:
-    """Return the minutes of the entries that rounding by day changes, by entry id.
+    """Return the new minutes of each entry that rounding by day changes, by entry id.
 
     `entries` are the approved entries that no document has settled, in order. Entries with the same case, service,
     agent, day and kind of billing form a group; an entry with a fixed fee or with `is_override` is in no group. The

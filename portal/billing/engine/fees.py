@@ -27,7 +27,7 @@ def price_of_days(contract: ContractTerms, service: ServiceTerms, days: Period, 
 def price_before(
     contract: ContractTerms, service: ServiceTerms, days: Period, charged: Mapping[Period, Decimal | None], digits: int
 ) -> Decimal:
-    """Return what `days` cost if later days of the period are billed already, because the start was moved, for example.
+    """Return what `days` cost if later days of the period are billed already, for example after a change of the start.
 
     `charged` maps billed days of the period to the amount charged, or to None if the amount is not known. The result is
     the price of `days` and the billed days together, less what was charged, so that the sum is right to the cent.

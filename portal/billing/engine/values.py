@@ -113,7 +113,7 @@ class Entry:
 
     @property
     def is_documented(self) -> bool:
-        """Return whether the entry may appear on a document: every entry may, unless it is not billable."""
+        """Return whether the entry may appear on a document. An entry that is not billable may not."""
         return self.billing is not EntryBilling.NOT_BILLABLE
 
 

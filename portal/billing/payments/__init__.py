@@ -114,7 +114,7 @@ async def payments_of(invoice: Invoice, reader: Reader) -> list[Row]:
     """Return the payments of an invoice in the order in which the money moved.
 
     Contacts get `id`, `amount`, `currency` and `paid_on` of the payments that count. Agents get all payments, with the
-    reference, and with who recorded and who cancelled each, and when.
+    reference, who recorded and who cancelled each payment, and when.
     """
     if isinstance(reader, ContactReader):
         return await current().fetch(

@@ -16,7 +16,7 @@ UTF_8 = 1
 
 
 def payment_code(parties: Mapping[str, Any], number: str, amount: Decimal, currency: str) -> QRCode | None:
-    """Return the payment code for a transfer of `amount` for the invoice `number` to the seller's bank.
+    """Return the payment code for a transfer of `amount` for the invoice `number` to the seller's bank account.
 
     `parties` is what was copied when the invoice was issued (`Invoice.copied`). Return None if the currency is not the
     euro, if the seller has no IBAN, or if `amount` is not from `LEAST` to `MOST`.

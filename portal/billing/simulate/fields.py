@@ -131,7 +131,7 @@ def instant(value: object) -> datetime:
 
 
 def choice(words: type[Choice], without: Container[StrEnum] = ()) -> Scalar[Choice]:
-    """Return a function that reads a member of the enum `words` by its value, except those in `without`.
+    """Return a function that reads a member of the enum `words` by its value, except the members in `without`.
 
     The function raises `ValueError` for any other value.
     """

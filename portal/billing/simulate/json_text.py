@@ -20,13 +20,13 @@ MOST_DIGITS = 30
 
 
 class Fraction(str):
-    """A number that is written with a decimal point or an exponent, which no document may contain."""
+    """A number that is written with a decimal point or an exponent. No document may contain such a number."""
 
     __slots__ = ()
 
 
 class TooLong(Fraction):
-    """An integer of more than `MOST_DIGITS` digits, which no document may contain."""
+    """An integer of more than `MOST_DIGITS` digits. No document may contain such an integer."""
 
     __slots__ = ()
 

@@ -38,7 +38,7 @@ TAKEN: dict[Settlement, tuple[str, ...]] = {
         "overflow", "overage_rate", "fee", "included_minutes", "due", "changes", "rollover", "included_from",
     ),
 }  # fmt: skip
-"""The keys of a service that are allowed only for some settlements, by settlement."""
+"""The keys of a service that each settlement allows, besides the keys that all settlements allow."""
 
 OPTIONAL = ("overage_rate", *SERVICE_EXTENDED)
 """The keys of a service that no settlement requires."""
@@ -202,7 +202,7 @@ def _changes(
 
 
 def _tasks(fields: Fields, dialect: Dialect) -> dict[str, Decimal | None]:
-    """Return, by the name of each task of a service, its fixed fee, or None if it is priced by the hour."""
+    """Return the fixed fee of each task of a service, by the name of the task; None for a task priced by the hour."""
     found: dict[str, Decimal | None] = {}
     for place, value in fields.items("tasks", required=False):
         task = Fields.of(fields.errors, place, value, ("name", "fixed_fee"))

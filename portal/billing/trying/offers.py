@@ -139,7 +139,7 @@ def _sales(minutes: int, entries: Iterable[Entry]) -> Iterator[date]:
 
 
 class TriedTerms(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of a trial, as typed.
+    """Form fields of a trial, as typed: the terms that are tried on past time.
 
     `settlement` is a member of `Settlement`. A subscription has `fee`, `included` and `cycle`, a voucher `hours` and
     `price`; both have `overage_rate`, which may be empty. `rounding_increment` and `rounding_minimum` are minutes. If

@@ -90,7 +90,7 @@ def _cost(
     active: Period,
     digits: int,
 ) -> tuple[Mapping[date, Decimal], int]:
-    """Return what `offer` costs by month (its first day), and how many entries could not be approved under `offer`.
+    """Return what `offer` costs, by the first day of each month, and how many entries could not be approved under it.
 
     Months that begin on or after the end of `active` are left out. Raise `ValueError` if `active` has no end.
     """

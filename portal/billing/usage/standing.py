@@ -106,7 +106,7 @@ class Standing:
 
     @property
     def total(self) -> int:
-        """Return the prepaid minutes, both drawn in the period and left. The meter on the page has this length."""
+        """Return the prepaid minutes that are drawn in the period or left. The meter on the page has this length."""
         return self.covered + self.left
 
     @property

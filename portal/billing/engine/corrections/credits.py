@@ -211,7 +211,7 @@ def days_paid(state: BillingState, line: Line) -> Period | None:
 
 
 def with_days_back(state: BillingState, sold: Collection[PoolKey], until: date = date.min) -> BillingState:
-    """Return the state in which the fees `sold` are no longer billed for their days from `until` on.
+    """Return the state in which the fees `sold` are no longer billed for the days from `until` onwards.
 
     `sold` has values of `Line.sold`: the service and the first day that a line pays for.
     """
@@ -280,7 +280,7 @@ def _with_minutes_back(
 
 
 def _refund(state: BillingState, line: Line, vouchers: Mapping[Key, int]) -> Decimal:
-    """Return the amount that can still be credited of the fee or the voucher of `line`.
+    """Return how much of the price of the fee or the voucher of `line` can still be credited.
 
     For a voucher, this is the share of its price for undrawn minutes. `vouchers` has the minutes of each voucher.
     """

@@ -47,7 +47,7 @@ def end_contract(
 
 
 def _unused(state: BillingState, line: Line, on: date) -> Decimal:
-    """Return what a fee line charges for days from `on` on, less what was credited before; 0 for any other line."""
+    """Return what a fee line charges for the days from `on` onwards, less earlier credits; 0 for any other line."""
     paid = days_paid(state, line)
     if paid is None or paid.end is None or paid.end <= on or line.sold is None or not is_live(state, line):
         return Decimal(0)
@@ -65,7 +65,7 @@ def _credit_line(state: BillingState, line: Line, amount: Decimal, on: date) -> 
 
 
 def _with_unused_back(state: BillingState, unused: Iterable[tuple[Line, Decimal]], on: date) -> BillingState:
-    """Return the state in which these amounts are credited, and the fees of these lines are not billed from `on` on.
+    """Return the state in which these amounts are credited, and these lines bill no days from `on` onwards.
 
     If all days of a line are credited, its fee counts as not billed, so that a later line may bill the days again.
     """

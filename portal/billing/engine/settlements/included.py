@@ -38,7 +38,10 @@ class IncludedMinutes:
         self._found: dict[tuple[Key, date], tuple[Pool, ...]] = {}
 
     def shared(self, service: ServiceTerms, day: date) -> Iterator[Pool]:
-        """Yield the pools of the subscription `service.shares` in the period of `day`, if it is active on `day`."""
+        """Yield the pools of the subscription `service.shares` in the period of `day`.
+
+        Yield nothing if the service shares no subscription, or if the subscription is not active on `day`.
+        """
         if service.shares is None:
             return
         contract, subscription = self._places[service.shares]
@@ -102,7 +105,8 @@ class IncludedMinutes:
     def _rolled_into(self, contract: ContractTerms, terms: ServiceTerms, period: Period) -> Rolled:
         """Return the minutes that roll over into `period`.
 
-        Calls for ascending periods are cheapest; for an earlier period than before, the computation starts anew.
+        Calls for ascending periods are cheapest. A call for an earlier period than the last call starts the computation
+        anew.
         """
         whole = contract.active(terms)
         if whole is None or terms.rollover is None:

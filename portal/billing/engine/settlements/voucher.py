@@ -16,9 +16,9 @@ from portal.billing.engine.words import AllocationKind
 def pools(
     service: ServiceTerms, entry: Entry, included: IncludedMinutes, vouchers: Sequence[Voucher]
 ) -> Iterator[Pool]:
-    """Yield the included minutes that the service shares, then the vouchers that are valid on the entry's day.
+    """Yield the included minutes of the subscription that the service shares, then the vouchers valid on that day.
 
-    Shared minutes belong to another subscription. A voucher is yielded even if its sale is not billed yet.
+    A voucher is yielded even if its sale is not billed yet.
     """
     yield from included.shared(service, entry.date)
     for voucher in vouchers:
