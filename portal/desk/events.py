@@ -242,7 +242,7 @@ def _assigned_words(actor: str, to: str | None) -> str:
 def _dispatch_words(details: Mapping[str, Any]) -> str:
     """Return the sentence that says which rule of dispatch chose what.
 
-    `details` are those of the log line. Older lines have the number of the priority instead of its name.
+    `details` are the details of the log line. Older lines have the number of the priority instead of its name.
     """
     rule, whom, department = details["rule"], details["to"], details["department"]
     if rule is None:
@@ -277,7 +277,7 @@ def after_reply_words(details: Mapping[str, Any], *, for_contact: bool) -> str:
     """Return what follows "replied" in a sentence about a reply that set the status.
 
     Only waiting for the customer, resolving, closing and reopening are mentioned; for any other change of status,
-    return "". `details` are those of the log line about the status, or empty if the reply did not change the status.
+    return "". `details` are the details of the log line about the status, or {} if the reply did not change the status.
     """
     if not details:
         return ""

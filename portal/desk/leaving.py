@@ -79,8 +79,8 @@ async def end_contact(
     """End the access of a contact who leaves, and make the contact `successor_id` the contact of their open cases.
 
     If `successor_id` is None, the cases keep their contact. The function first waits for transactions that are opening
-    a case for the contact, so that those cases are handed over too. Raise `Invalid` at the field `contact` if the
-    successor has left or belongs to another customer.
+    a case for the contact, so that those cases are handed over too. Raise `Invalid` at the field `contact` if a case
+    cannot be handed over because the successor has left or belongs to another customer.
     """
     await hold_contact(contact.id, ending=True)
     await contact.end(at)

@@ -89,8 +89,8 @@ class Choices:
     def of(self, kind: "Kind") -> Choice | None:
         """Return how the person is notified of a kind of notice.
 
-        Return None if the kind is not for contacts and the person is one, or if it is not for agents and the person is
-        an agent.
+        Return None if the person is a contact and the kind is not for contacts, or if the person is an agent and the
+        kind is not for agents.
         """
         side = kind.side(of_contact=self.of_contact)
         return self.kinds.get(kind.name, side.usual) if side else None
@@ -112,7 +112,7 @@ class Choices:
         )
 
     def problems(self) -> dict[str, str]:
-        """Return an error message by field name if the quiet hours and the hour of the digest do not fit each other.
+        """Return an error message by field name if the quiet hours are not valid or include the hour of the digest.
 
         Only the first problem is returned; {} if there is none.
         """

@@ -105,7 +105,7 @@ async def _refuse(change_id: uuid.UUID, member_id: int, why: Refusal, reader: Re
 async def carry_out(change_id: uuid.UUID, *, by: AgentReader, at: datetime) -> bool:
     """Work for at most `WITHIN` on a change that was just begun, and return whether it is finished.
 
-    The worker changes the cases that are left, also those for which `go_on` raises `Unavailable`.
+    The worker changes the cases that are left, including those that stay waiting because of an `Unavailable`.
     """
     try:
         return await go_on(change_id, by=by, at=at, within=WITHIN)

@@ -136,7 +136,8 @@ def _deadline(
 def _until(met_at: datetime | None, pauses: Sequence[Pause]) -> list[Stretch]:
     """Return the pauses as stretches.
 
-    If `met_at` is given, leave out pauses that begin later, and end all others at `met_at` at the latest.
+    If `met_at` is given, leave out pauses that begin at `met_at` or later, and let all others end at `met_at` at the
+    latest.
     """
     stretches = [(pause.began_at, pause.ended_at) for pause in pauses]
     if met_at is None:

@@ -20,8 +20,8 @@ async def dispatch(
 
     Nothing changes if there are no rules or the case is done. If no rule chooses an agent, or nobody whom the rule may
     choose is available, the case becomes unassigned. If no rule chooses a department, the case keeps its department.
-    `opening` says that the case is just being opened. Only then may a rule set the priority, and the deadlines are
-    computed after that. `leaving` is the id of an agent who must not get the case. An agent who is absent today, in
+    With `opening`, the case is just being opened: then a rule may also set the priority, and the deadlines are computed
+    from that priority. `leaving` is the id of an agent who must not get the case. An agent who is absent today, in
     their time zone, never gets a case. Raise `NotFound` if a contact dispatches a case without opening it.
     """
     if not opening:

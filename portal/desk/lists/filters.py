@@ -45,9 +45,10 @@ class Chip:
 class Filters:
     """The filters of a list.
 
-    `words` and `choices` have the name and the choices of each filter, by its name in the URL. `chips` has one item for
-    each value that is set. Customers, agents and tags are found by typing, so their choices are only those that are
-    set, and for agents also "Nobody". `own` are the custom fields of cases, by which a list can be filtered too.
+    The keys of `words` and `choices` are the names of the filters in the URL; `words` has the names that people read,
+    and `choices` the choices. `chips` has one item for each value that is set. Customers, agents and tags are found by
+    typing, so their choices are only the values that are set, and for agents also "Nobody". `own` are the custom fields
+    of cases, by which a list can be filtered too.
     """
 
     words: Mapping[str, str]

@@ -62,10 +62,10 @@ def cases_sql(
 ) -> tuple[str, list[Any]]:
     """Return the SQL for the next `limit` cases of a list that meet `condition`, and its parameters.
 
-    The rows have the `columns` of a case, and the values of the expressions of the order in the columns `key_0` and so
-    on. They begin after `cursor` or, without a cursor, after the first `offset` cases. If the cursor is one with
-    `is_back`, they are the rows before it, in reversed order. The parameters are numbered from `after` + 1. `is_long`
-    says whether more than `COUNTED` cases meet the condition.
+    The rows have the `columns` of a case, and the values of the sort expressions in the columns `key_0` and so on. The
+    rows begin after `cursor` or, without a cursor, after the first `offset` cases. With a cursor that has `is_back`,
+    the rows before the cursor are read, in reversed order. The parameters are numbered from `after` + 1. `is_long` says
+    whether more than `COUNTED` cases meet the condition.
     """
     order = question.order
     expressions, is_back = order.expressions, cursor is not None and cursor.is_back

@@ -28,10 +28,11 @@ async def answer(
     """Write a contact's reply, and return the case that contains it.
 
     If the case was closed too long ago, it stays closed, and the reply is the first message of a new case with the same
-    subject. The new case has the same type, or the first type that contacts may choose if they may not choose the same
-    one. It has the same priority, or the priority that their form preselects if they may not choose the same one. If
-    contacts may choose no type, the reply is written on the closed case. Sending the same `form_key` again writes
-    nothing and returns the same case. Raise `Invalid` as `reply` does, and `TooMany` as `Case.open` does.
+    subject. If contacts may choose the type of the closed case, the new case has the same type, otherwise the first
+    type that contacts may choose. If contacts may choose the priority of the closed case, the new case has the same
+    priority, otherwise the priority that the form of contacts preselects. If contacts may choose no type at all, the
+    reply is written on the closed case. Sending the same `form_key` again writes nothing and returns the same case.
+    Raise `Invalid` as `reply` does, and `TooMany` as `Case.open` does.
     """
     types = [one.id for one in await CaseType.offered_to_contacts()]
     if not types or not await is_too_late(case.id, at):

@@ -31,8 +31,8 @@ async def reply(
     """Write a reply, which customer and agents read, and set the status that follows (see `workflow.after_reply`).
 
     `then` is the status that an agent has chosen to be set by the reply: its id, or its category. Sending the same
-    `form_key` again does nothing. Raise `Invalid` at the field `body`, `files` or `status` if the text, the files or
-    the chosen status are not allowed. Raise `NotFound` if `by` may not see the case or did not upload one of the files.
+    `form_key` again does nothing. Raise `Invalid` at the field `body`, `files` or `status` if the text, a file or the
+    chosen status is not allowed. Raise `NotFound` if `by` may not see the case or did not upload one of the files.
     """
     message_id = await _write(case, "reply", Writing(text, files, form_key), by, at)
     if message_id is None:
