@@ -27,7 +27,7 @@ async def search(request: Web, reader: NamedDependency[ContactReader]) -> Respon
 
 @get("/search/suggestions")
 async def suggest(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
-    """Return, as HTML, the cases to suggest (`leads`) for the text typed so far, which is the query parameter `text`."""
+    """Return, as HTML, the cases to suggest (`leads`) for the text typed so far: the query parameter `text`."""
     text = request.query_params.get("text", "")
     async with suggesting(request, text):
         found, nothing = await leads(text, reader)

@@ -1,4 +1,4 @@
-"""Read the hourly prices of an approved entry, and say in words from which rate or setting each price comes (D17, D18)."""
+"""Read the hourly prices of an approved entry, and say from which rate or setting each price comes (D17, D18)."""
 
 from dataclasses import dataclass
 from datetime import date

@@ -42,7 +42,7 @@ class ProductPriceFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class ProductPrice(Table, tablename="product_price"):
-    """The price of one unit of a product in one currency, without VAT. A product has at most one price in a currency."""
+    """The price of one unit of a product in one currency, without VAT. A product has at most one price per currency."""
 
     id = BigSerial(primary_key=True)
     product_id = BigInt(default=None)
