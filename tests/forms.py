@@ -13,8 +13,8 @@ from tests.browser import Browser
 class PageForm:
     """A form of a page.
 
-    `fields` are the values that it sends if nothing is changed, `offered` the values that each field offers, `targets`
-    the paths to which its buttons send it, and `names` the names of all its fields.
+    `fields` are the values that the form sends if nothing is changed, `offered` the values that each field offers,
+    `targets` the paths to which the buttons send the form, and `names` the names of all fields.
     """
 
     method: str

@@ -47,7 +47,7 @@ CHANGED = {
 }
 """By table, the columns in which a copy differs from its row, as SQL of the row `t` and the number `n` of the copy.
 
-They are given only where `_difference` would choose another column of a unique index, or a value that a check refuses.
+A table is listed only if `_difference` would choose a wrong column of a unique index, or a value that a check refuses.
 """
 
 _TYPES = {

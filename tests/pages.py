@@ -46,7 +46,7 @@ MORE = {
         "/no-such-page",
     ],
 }
-"""By person, URLs with a query string that show a page which differs from the one without."""
+"""By person, further URLs to open: query strings with which a page shows something else, and the error page."""
 
 
 def pages_of(actor: str) -> list[str]:

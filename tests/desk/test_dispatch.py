@@ -96,7 +96,7 @@ async def test_a_case_that_an_agent_opens_is_dispatched_unless_the_agent_takes_i
 
 
 async def test_a_part_that_is_split_off_a_case_that_nobody_has_is_dispatched() -> None:
-    """S3.8: a part that is split off is a new case, so the rules choose who gets it."""
+    """S3.8: splitting messages off a case makes a new case, and the rules choose the agent of the new case."""
     case = await opened()
     async with transaction(ADA):
         await case.reply(by=ADA, text="And the printer.", at=NOW + timedelta(minutes=1))
@@ -131,7 +131,7 @@ async def test_without_a_rule_a_new_case_waits_until_an_agent_takes_it() -> None
 async def test_a_rule_fits_by_customer_service_type_priority_and_words_of_the_subject(
     condition: dict[str, Any], fits: bool
 ) -> None:
-    """S3.8: all conditions of a rule must hold; its words match inside longer words and regardless of case and accents."""
+    """S3.8: a rule applies if all its conditions hold. Words match inside longer words, whatever the case and accent."""
     await rule("First", agent_id=MAX.id, **condition)
     await rule("Rest", agent_id=INES.id)
     case = await opened(subject="École: VPNs drop", priority=Priority.HIGH)
@@ -177,7 +177,7 @@ async def test_moving_a_rule_up_makes_it_the_first_to_be_tried_and_a_repeat_chan
 
 
 async def test_a_department_gives_its_cases_in_turn_also_if_they_are_opened_at_the_same_moment() -> None:
-    """S3.8: six cases that are opened at once go to three agents, two to each."""
+    """S3.8: of six cases that are opened at once, each of the three agents of the department gets two."""
     await rule(department_id=SUPPORT, balance="turn")
     cases = await asyncio.gather(*(opened(by) for by in (ADA, GIL) * 3))
     assert sorted(case.agent_id for case in cases) == [1, 1, 2, 2, 3, 3]
@@ -328,7 +328,7 @@ async def test_a_case_that_somebody_takes_while_it_is_handed_over_stays_with_the
 
 
 async def test_a_contact_can_dispatch_no_case_and_the_database_agrees() -> None:
-    """D52: `dispatch` refuses Ada. The database does not dispatch Gil's case for her, and lets her read no dispatch table."""
+    """D52: `dispatch` refuses Ada. The database neither dispatches Gil's case for her nor shows her a dispatch table."""
     case, other = await opened(), await opened(GIL)
     await rule(agent_id=MAX.id)
     async with transaction(ADA) as tx:

@@ -84,7 +84,7 @@ async def test_a_wrong_number_of_days_changes_nothing(days: str) -> None:
 
 
 async def test_the_first_message_of_a_case_that_an_agent_opens_is_a_reply() -> None:
-    """D49: a case that an agent opens has its first reply at once; a case that a contact opens waits for one."""
+    """D49: if an agent opens a case, its first message counts as the first reply; if a contact does, it does not."""
     async with transaction(INES):
         mine = await Case.open(
             by=INES, subject="Renewal", text="Yours ends.", case_type_id=INCIDENT, contact_id=ADA.id, at=NOW

@@ -51,7 +51,7 @@ def png() -> bytes:
 
 
 async def test_an_agent_writes_publishes_changes_and_withdraws_an_article(app: Gate) -> None:
-    """S2.45: only agents see a draft; once published, it shows author, date and views; each step is audited (R89)."""
+    """S2.45, R89: only agents see a draft. A published article shows author, date and views. Each step is audited."""
     async with (
         await Browser.of(app, INES, at=NOW) as ines,
         Browser(app) as nobody,
@@ -132,7 +132,7 @@ async def test_a_new_article_is_saved_before_pictures_are_added_to_it(app: Gate)
     ],
 )  # fmt: skip
 async def test_a_wrong_field_of_an_article_is_refused_and_changes_nothing(fields: dict[str, str], wrong: str) -> None:
-    """S2.45: a wrong field of an article gets an error message; two articles cannot have the same title."""
+    """S2.45: an article with an invalid field, such as another article's title, is refused with an error for it."""
     await article()
     other = await article("Another one")
     with pytest.raises(Invalid) as refused:
@@ -436,7 +436,7 @@ async def test_a_case_that_begins_at_an_article_names_it(app: Gate) -> None:
 
 
 async def test_an_unknown_article_is_not_found() -> None:
-    """S2.45: reading or finding an article by an id or a slug that no article has raises `NotFound`."""
+    """S2.45: looking up an article by an unknown id or slug raises `NotFound`."""
     async with transaction(INES, readonly=True):
         for wrong in (reading.read("gone", INES), reading.as_written(7), Article.find(7)):
             with pytest.raises(NotFound):

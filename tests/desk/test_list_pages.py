@@ -31,7 +31,7 @@ async def test_a_list_is_one_query_a_page_and_says_how_many_there_are() -> None:
 
 
 async def test_beyond_a_thousand_a_list_says_more_than_and_goes_on() -> None:
-    """A list of more cases than are counted shows "more than 1,000", and its pages go on to the last case."""
+    """A list of more than 1,000 cases shows "more than 1,000" as its count, and its pages go on to the last case."""
     await many(1_040)
     async with transaction(INES):
         listed = await agents_list(INES, Question(page=41))

@@ -223,7 +223,7 @@ async def many(count: int) -> None:
 
 
 async def test_the_view_of_my_department_and_those_of_deadlines_show_their_cases(five: None) -> None:
-    """Three views show the cases of the reader's department, those due soon, and those overdue."""
+    """Three views show the cases of the reader's department, the cases that are due soon, and the overdue cases."""
     async with transaction(SYSTEM) as tx:
         await tx.execute(
             "update cases set department_id = (select department_id from agent where id = 1) where number = 1004"
@@ -268,7 +268,10 @@ async def test_an_address_asks_and_a_nonsense_one_breaks_nothing() -> None:
 
 
 async def test_a_contact_lists_the_customers_cases_or_only_own_ones(five: None) -> None:
-    """R26: a contact's list and its count contain only cases that the contact may see, and closed ones only if asked for."""
+    """R26: a contact's list and the count of the list have only cases that the contact may see.
+
+    Closed cases are left out unless `everything` is set.
+    """
 
     async def listed(reader: Any, everything: bool) -> list[int]:
         async with transaction(reader):

@@ -1,4 +1,4 @@
-"""Test how contacts rate the solution of a case: on the page of the case, by a link in a mail, and which ratings are refused."""
+"""Test how contacts rate the solution of a case, on its page or by a link in a mail, and which ratings are refused."""
 
 import asyncio
 from datetime import timedelta
@@ -271,7 +271,7 @@ async def test_the_rating_costs_the_page_no_statement(dsn: str) -> None:
 
 
 async def test_the_link_of_a_case_that_was_merged_rates_the_case_that_it_is_part_of(app: Gate, settings: Settings, clock: Any) -> None:  # fmt: skip
-    """D53: the rating link of a merged case opens the form of the case that it was merged into, and rates that one."""
+    """D53: after a merge, the rating link of the case that was merged shows and rates the case that remains."""
     case, into = await solved(), await solved()
     link = await linked(case, settings)
     async with transaction(INES):

@@ -106,7 +106,7 @@ async def test_a_case_with_the_words_in_its_subject_is_better_than_a_newer_one(d
 
 
 async def test_nobody_finds_what_they_may_not_see(desk: list[Case]) -> None:
-    """R23, R26, D51: contacts find only cases that they may see, by words of replies but not of notes or files of notes."""
+    """R23, R26, D51: contacts find only cases that they may see, and not by words of notes or names of notes' files."""
     marker = await opened(GIL, "Zebrafish", "Quagga", files=[])
     for typed in ("vpn", "acme", "tunnel", "raised tunnel", "#1001", "ada", "monday"):
         assert 1001 not in await numbers(typed, GIL), typed
@@ -175,7 +175,7 @@ async def test_a_renamed_customer_and_contact_are_found_by_their_new_names(desk:
 
 
 async def test_a_long_case_is_found_by_its_first_and_its_last_message(desk: list[Case]) -> None:
-    """The words of a long case are in several rows of the index, each of which has the words of the subject too."""
+    """The index splits the words of a long case into several rows and repeats the words of the subject in each row."""
     vpn = desk[0]
     for turn in range(3):
         async with transaction(INES):
@@ -204,7 +204,7 @@ async def test_common_words_find_the_newest_and_pages_lead_to_all(
 
 
 async def test_ranges_of_ids_find_the_same_as_one_query(desk: list[Case], monkeypatch: pytest.MonkeyPatch) -> None:
-    """With many cases, the search goes through ranges of ids, from the newest on, and finds the same cases as one query."""
+    """If there are many cases, the search goes through ranges of ids, newest first, and finds what one query would."""
     expected = {typed: await numbers(typed) for typed in ("vpn", "tun", "drops", "acme", "1001", "print")}
     async with transaction(INES) as tx:
         late = await tx.fetchval(

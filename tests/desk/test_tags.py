@@ -112,7 +112,10 @@ async def test_the_list_of_tags_goes_on_beyond_a_hundred() -> None:
 
 
 async def test_a_tag_that_is_deleted_while_somebody_adds_it_is_refused_with_a_sentence() -> None:
-    """Adding a tag waits while somebody deletes it, and is then refused; deleting a tag waits while somebody adds it."""
+    """While a tag is being deleted, adding it to a case waits and is then refused.
+
+    While a tag is being added to a case, deleting it waits and then succeeds.
+    """
     case, other = await opened(ADA), await opened(ADA)
     (tag,) = await tagged(other, "audit")
     async with transaction(NOOR):

@@ -105,7 +105,7 @@ async def test_a_closing_without_a_reminder_before_it_is_refused(remind: str, cl
 
 
 async def test_a_case_that_is_answered_while_it_is_to_be_closed_stays_open() -> None:
-    """S3.18: the job does not wait for a case to which Ada is replying at that moment; the answered case stays open."""
+    """S3.18: the job that closes cases skips a case to which Ada is just replying, and the answered case stays open."""
     await rule("1", "2")
     case, at = await waiting(), NOW + 2 * DAY
     await run(NOW + DAY)

@@ -82,7 +82,10 @@ async def test_there_are_no_more_statuses_than_a_menu_shows(monkeypatch: pytest.
 
 
 async def test_the_log_names_the_status_as_each_side_reads_it() -> None:
-    """S3.18: the log shows agents and contacts the name of a status for them, or its category if the event has no name."""
+    """S3.18: in the log, agents and contacts each read the name that a status has for them.
+
+    If the event has no name, they read the category of the status.
+    """
     details = {"from": "open", "to": "waiting_for_customer", "name": "Ask them", "customer_name": "Ask you"}
     for for_contact, words in ((False, "Ines set the status to Ask them"), (True, "Ines set the status to Ask you")):
         assert words_of("status", "Ines", details, for_contact=for_contact, zone=None) == words  # type: ignore[arg-type]
@@ -128,7 +131,7 @@ async def reread(case: Case) -> Case:
 
 
 async def test_the_first_status_of_a_category_is_the_one_that_the_portal_sets() -> None:
-    """S3.18: of the offered statuses of a category, the portal itself sets the one that admins have sorted first."""
+    """S3.18: a status that the portal itself sets is the first offered one of its category, in the admins' order."""
     case, first = await opened(), await of(Status.OPEN)
     other = await added("In progress", "open")
     async with transaction(NOOR):
@@ -146,7 +149,7 @@ async def test_the_first_status_of_a_category_is_the_one_that_the_portal_sets() 
 
 
 async def test_the_last_status_that_the_portal_needs_stays() -> None:
-    """S3.18: the last status of a category that the portal needs cannot be ended; the last one of another category can."""
+    """S3.18: the last status of a category cannot be ended if the portal needs the category; otherwise, it can."""
     for category in (Status.NEW, Status.OPEN, Status.WAITING_FOR_CUSTOMER, Status.CLOSED):
         with pytest.raises(Conflict):
             async with transaction(NOOR):

@@ -27,12 +27,12 @@ from tests.world import PASSWORD, TEST_SECRET
 expect.set_options(timeout=15_000)
 
 NO_OPTIMISATION = "--js-flags=--no-opt --no-maglev --always-sparkplug"
-"""A flag of Chromium with which scripts are not optimised while they run, because each page runs its scripts once only.
+"""A flag that stops Chromium from optimising scripts, because each page runs its scripts only once.
 
-With it, axe takes only 60 % of the CPU time.
+With this flag, axe takes only 60 % of the CPU time.
 """
 FEW_PROCESSES = ["--renderer-process-limit=1", "--in-process-gpu", "--disable-gpu-compositing"]
-"""Flags of Chromium with which it starts no process for each window and none for drawing, which saves a tenth of its CPU time."""
+"""Flags with which Chromium starts no process for each window and none for drawing, to save a tenth of the CPU time."""
 
 
 async def _answers(url: str, process: asyncio.subprocess.Process) -> None:

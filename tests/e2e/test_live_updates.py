@@ -37,8 +37,8 @@ async def answered(case: Any, text: str) -> None:
 async def test_a_menu_that_is_open_stays_open_when_the_page_changes_around_it(visitors: Visitors) -> None:
     """While Max has the status menu open, Noor takes the case and changes its status.
 
-    The head of the page shows both changes at once, and the menu stays open and keeps its focus. Once the menu is closed,
-    it offers what may follow the new status.
+    The head of the page shows both changes at once, and the menu stays open and keeps its focus. Once the menu is
+    closed and opened again, it offers the statuses that may follow the new status.
     """
     case = await open_case("VPN drops")
     page = await shown(visitors, f"/agent/cases/{case.number}")
@@ -134,7 +134,7 @@ async def test_the_minutes_of_a_near_deadline_run_on_by_themselves(visitors: Vis
 
 
 async def test_an_open_log_shows_what_happens_on_its_case(visitors: Visitors) -> None:
-    """S3.2: the open log of a case shows new replies by itself, and no event that its filter leaves out."""
+    """S3.2: the open log of a case shows new replies without a reload, but no events that its filter leaves out."""
     case = await open_case("VPN drops")
     page = await shown(visitors, f"/agent/cases/{case.number}/log?kind=messages")
     lines = page.locator("#log tbody tr")

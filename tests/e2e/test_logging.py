@@ -185,7 +185,7 @@ async def test_without_script_the_same_form_is_a_page_that_leads_back(visitors: 
 
 
 async def listening(page: Page) -> None:
-    """Wait until the page's script handles keys, which the script shows by an attribute of the root element."""
+    """Wait until the page's script handles keys; the script then sets an attribute of the root element."""
     await expect(page.locator("html[data-keys]")).to_be_attached()
 
 

@@ -131,9 +131,9 @@ FORMS = [
 @pytest.mark.slow
 @pytest.mark.usefixtures("clock")
 async def test_what_was_typed_when_the_session_ended_is_there_after_signing_in(app: Gate, dsn: str) -> None:
-    """A form that is sent after its session ended is kept as that person's draft and shown after they sign in.
+    """A form that is sent after the session has ended is kept as the sender's unsent text, and shown after sign-in.
 
-    Its files must be chosen again, and nothing else is written.
+    The files of the form must be chosen again, and nothing else is stored.
     """
     places = await furnished(app.storage)
     before = await checksums(dsn, (*NOT_LOOKED_AT, "session", "audit", "notice", "outbox"))

@@ -12,7 +12,7 @@ from tests.pages import STREAMS
 
 @dataclass
 class Wire:
-    """The bytes that a browser window has received from the server, by URL, without what its cache provided."""
+    """The bytes that a browser window has received from the server, by URL, without what came from its own cache."""
 
     paths: dict[str, str] = field(default_factory=dict)
     cached: set[str] = field(default_factory=set)

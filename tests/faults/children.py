@@ -20,7 +20,10 @@ CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
     ["tests.faults.child", "tests.faults.mailing", "piccolo.conf.apps", "tests.faults.freeze"]
 )
-"""The modules that a child uses are imported once, before it is forked. Piccolo imports its own at the first query."""
+"""The modules of the children are imported once, before any child is forked.
+
+Without this list, Piccolo would import `piccolo.conf.apps` in each child, at the first query.
+"""
 
 
 class Children:

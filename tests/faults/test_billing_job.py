@@ -68,7 +68,10 @@ select count(distinct customer_id) from (select i.customer_id from invoice i joi
 
 
 async def shown(app: Gate, run_id: int) -> int:
-    """Return how many customers the run has billed. Assert that its page shows that number, and that all invariants hold."""
+    """Return how many customers the run has billed, after asserting that its page shows that number.
+
+    Assert also that all invariants of the database hold.
+    """
     async with await Browser.of(app, MAX, at=NOW) as browser:
         page = " ".join((await browser.get(f"/agent/billing/runs/{run_id}")).text.split())
     progress = re.search(r'<progress max="2" value="(\d)"', page)
@@ -153,7 +156,7 @@ async def test_a_run_whose_job_is_killed_is_finished_by_the_next_one(
 async def test_a_run_whose_job_is_killed_at_any_statement_is_finished_by_the_next_one(
     app: Gate, environment: dict[str, str], connections: Connections, mode: Mode, issues: bool
 ) -> None:
-    """D47, R93, R94: a job that is killed at any SQL statement and then repeated leads to the books of an unkilled job."""
+    """D47, R93, R94: at whichever SQL statement a job is killed, another job leads to the books of an unkilled one."""
     steps, expected = await undisturbed(app, environment, connections, issues)
     for step in range(1, steps + 1):
         assert await killed_at(app, environment, mode, step, expected, issues)

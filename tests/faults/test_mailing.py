@@ -25,7 +25,7 @@ from tests.world import ACME, ALAN, INCIDENT, INES, MAX, NOW
 
 pytestmark = [pytest.mark.slow, pytest.mark.infra]
 TWO = 2
-"""The number of people who get a mail about one reply: Alan, whose case it is, and Ines, its agent."""
+"""The number of mails of a change: a reply is mailed to Alan and Ines, an invoice to Ada and the accounts address."""
 
 
 @pytest.fixture

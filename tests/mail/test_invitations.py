@@ -147,7 +147,10 @@ async def test_a_contact_with_a_password_is_mailed_a_link_for_a_new_password(app
 
 
 async def test_a_link_that_is_mailed_again_ends_the_one_before(app: Gate, settings: Settings) -> None:
-    """R7, R76: two requests at once leave one link to mail. If its mail is written twice, only the second link is valid."""
+    """R7, R76: two simultaneous requests for a link cause one mail.
+
+    If the worker writes this mail twice, only the second link is valid.
+    """
     async with await Browser.of(app, ADA) as ada:
         page = await ada.get(f"/contacts/{ALAN.id}")
         await asyncio.gather(*(send(ada, page, f"/contacts/{ALAN.id}/invitations") for _ in range(2)))
@@ -160,7 +163,7 @@ async def test_a_link_that_is_mailed_again_ends_the_one_before(app: Gate, settin
 
 
 async def test_a_withdrawn_invitation_is_neither_mailed_nor_valid(app: Gate, settings: Settings) -> None:
-    """R7: withdrawing an invitation ends a mailed link and stops a waiting one; withdrawing it again is harmless."""
+    """R7: a withdrawn invitation is not mailed, and its mailed link stops working; withdrawing it twice is harmless."""
     place = f"/agent/customers/{ACME}/contacts/{ALAN.id}"
     async with await Browser.of(app, NOOR) as noor:
         for was_written in (True, False):

@@ -352,7 +352,7 @@ async def test_a_changed_second_factor_is_mailed_to_its_owner(app: Gate, setting
 
 
 async def test_a_person_who_chose_a_new_password_by_mail_signs_in_at_once(app: Gate, settings: Settings) -> None:
-    """R6: after ten wrong passwords Ada has to wait; with a new one, set by a reset link, she signs in at once."""
+    """R6: after ten wrong passwords, Ada must wait. After she has set a new password by a reset link, she need not."""
     async with Browser(app) as browser:
         for n in range(10):
             await sign_in(browser, ADA, f"wrong {n}")

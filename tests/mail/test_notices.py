@@ -22,7 +22,7 @@ SECOND = timedelta(seconds=1)
 
 
 async def opened(by: Reader = ALAN, subject: str = "VPN drops") -> Case:
-    """Open a case a day before NOW, let Ines take it, delete the notices about both, and return the case."""
+    """Open a case a day before NOW, let Ines take it, delete the notices of both events, and return the case."""
     async with transaction(by):
         case = await Case.open(
             by=by, subject=subject, text="It drops.", case_type_id=INCIDENT, at=NOW - timedelta(days=1)
@@ -225,7 +225,7 @@ async def choose(reply_by_mail: str) -> None:
 
 
 async def test_the_digest_leaves_out_what_was_switched_off_since(settings: Settings) -> None:
-    """Switching off mails of a kind also removes this kind's waiting notices from the next digest."""
+    """Switching off mails of a kind of notice also removes the waiting notices of that kind from the next digest."""
     await choose("digest")
     await reply(await opened(), "First.")
     await choose("never")

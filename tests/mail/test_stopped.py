@@ -114,7 +114,10 @@ async def test_reading_the_notice_meanwhile_does_not_stop_its_mail(
 async def test_a_waiting_invoice_is_not_mailed_to_a_person_who_stopped_mails_of_invoices(
     settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
-    """S2.43: if Ada switches mails of invoices off, a waiting mail is withdrawn; one that an agent requests later is sent."""
+    """S2.43: if Ada switches mails of invoices off, a waiting mail is withdrawn.
+
+    A mail that an agent requests later is sent all the same.
+    """
     await issued()
     (mail_id,) = await begun_invoices()
     sink[0].answers.append("451 4.3.0 Later")

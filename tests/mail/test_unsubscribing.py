@@ -45,7 +45,7 @@ async def test_one_click_in_the_mail_program_stops_mails_of_this_kind_for_this_p
 ) -> None:
     """R37: the one-click POST of RFC 8058 stops mails of this kind, without a session, CSRF token or Origin.
 
-    It may be repeated. Mails of other kinds and other people's settings stay as they are.
+    Repeating the POST changes nothing. Mails of other kinds and other people's settings stay as they are.
     """
     await mail.send(await mailed(settings), str(settings.smtp_url))
     (got,) = sink[0].messages

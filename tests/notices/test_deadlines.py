@@ -104,9 +104,9 @@ async def test_designations_of_higher_departments_count_and_those_of_former_mana
 
 
 async def test_the_managers_of_the_department_are_warned_of_a_case_without_an_agent() -> None:
-    """S3.20: Max, who manages Support, is warned of the deadlines of its cases that are assigned to nobody.
+    """S3.20: Max, who manages Support, is warned of the deadlines of Support's unassigned cases.
 
-    If such a case has no department, all managers are warned.
+    If an unassigned case has no department, all managers are warned.
     """
     await promise()
     case = await opened(priority=4)
@@ -131,7 +131,7 @@ async def test_a_moved_deadline_causes_another_warning_and_an_unchanged_one_does
 
 @pytest.mark.usefixtures("clock")
 async def test_a_warning_says_what_is_due_and_when_and_only_agents_read_it(app: Gate) -> None:
-    """S3.20, R27: the warning and the agents' log of the case name what is due when; the customer's log does not."""
+    """S3.20, R27: the warning and the agents' log of the case say what was due when; the customer's log does not."""
     await promise(type(TARGETS)(solve_urgent="30m"))
     case = await opened(priority=4)
     async with transaction(SYSTEM):

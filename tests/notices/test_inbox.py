@@ -104,7 +104,7 @@ async def test_all_are_marked_read_that_the_list_showed_and_a_repeat_is_harmless
 
 
 async def test_marking_all_as_read_can_be_taken_back(ines: Browser, app: Gate) -> None:
-    """Undoing *Mark all as read* makes exactly the notices unread again that the button had marked, and nobody else's.
+    """Undoing *Mark all as read* makes exactly the notices unread again that the button had marked for this person.
 
     Repeating the undo changes nothing.
     """
@@ -248,7 +248,7 @@ async def test_the_agents_list_says_what_happened_to_their_time(ines: Browser) -
 
 
 async def test_choices_are_kept_and_decide_what_comes_next(ines: Browser) -> None:
-    """Ines gets the mail of one kind of notice in the digest, and switches another kind off in the app.
+    """Ines chooses the digest for the mails of one kind of notice, and switches another kind off in the app.
 
     The next notices follow her choices.
     """

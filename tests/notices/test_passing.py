@@ -78,7 +78,7 @@ async def test_every_agent_is_notified_of_a_new_case_until_it_is_assigned() -> N
 async def test_a_contact_who_is_erased_while_notices_are_made_is_skipped(
     dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """D58: if Alan is erased between the reading of his settings and the insert, the others still get their notices."""
+    """D58: if Alan is erased after his settings were read and before his notice is made, others get their notices."""
     await opened(MAX, contact_id=ALAN.id)
     choices_of = passing.choices_of
 

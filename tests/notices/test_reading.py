@@ -1,4 +1,4 @@
-"""Test that the page to which a notice leads marks it as read, and that a person's settings list only kinds that they can get."""
+"""Test that opening the page of a notice marks the notice as read, and which kinds of notice a person can choose."""
 
 import pytest
 

@@ -128,7 +128,7 @@ async def test_each_voucher_causes_warnings_of_its_own_that_link_to_its_page(app
 
 
 async def test_a_voucher_that_open_time_uses_up_when_it_is_sold_causes_a_warning_at_once() -> None:
-    """S2.3: if time that was approved earlier uses a voucher up when it is sold, people are warned at once."""
+    """S2.3: if a voucher is used up as soon as it is sold, by time approved earlier, people are warned at once."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
     await work(120, care, date(2026, 10, 20))
@@ -209,7 +209,7 @@ async def test_hours_that_cannot_be_read_stop_no_other_notice(monkeypatch: pytes
 
 
 async def test_an_expiring_voucher_causes_one_warning_in_the_morning_until_its_last_day_changes() -> None:
-    """S2.3: 30 days before a voucher with hours left expires, one warning is made; a later last day causes another."""
+    """S2.3: people are warned once, 30 days before a voucher with hours left expires, and again if that day moves."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
         voucher = await a_voucher(

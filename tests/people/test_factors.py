@@ -142,8 +142,8 @@ async def test_a_replaced_secret_goes_on_by_the_former_one_and_is_sealed_anew(ds
 async def test_the_last_factor_stays_where_one_is_needed(dsn: str) -> None:
     """R9: Ines cannot remove her last second factor while she must have one.
 
-    If she need not have one, its removal deletes her recovery codes too. Removing a factor that does not exist has no
-    effect.
+    If she need not have one, removing her last second factor deletes her recovery codes too. Removing a factor that
+    does not exist has no effect.
     """
     await set_up(INES.credential_id)
     async with transaction(None):

@@ -181,7 +181,7 @@ async def test_an_agent_with_mistakes_is_refused() -> None:
 async def test_the_last_admin_can_neither_end_nor_step_down() -> None:
     """R31: Noor, the last admin, can neither be ended nor get a lower grade.
 
-    An admin without a password does not count as another one.
+    An admin who has not set a password yet does not count as a second admin.
     """
     async with transaction(NOOR):
         noor = await Agent.find(NOOR.id)
@@ -264,7 +264,7 @@ async def test_the_first_admin_is_made_into_an_empty_database() -> None:
 
 
 async def test_departments_are_listed_as_a_tree() -> None:
-    """S3.38: each department is followed by those below it, with its depth and the managers designated for it."""
+    """S3.38: the tree lists each department, its depth and its designated managers before the departments below it."""
     async with transaction(NOOR):
         onsite = await Department.create(DepartmentFacts(name="On site", parent_id=str(SUPPORT)))
         await Department.create(DepartmentFacts(name="Äußere Nacht", parent_id=str(onsite.id)))
@@ -367,7 +367,7 @@ async def test_an_invitation_ends_after_72_hours() -> None:
 
 
 async def test_a_newer_invitation_ends_the_older() -> None:
-    """R7: a new invitation link ends the earlier one of the same person."""
+    """R7: a new invitation link ends the earlier link of the same person."""
     older, newer = await invited(), await invited()
     with pytest.raises(NotFound):
         await accepted(older)

@@ -271,7 +271,7 @@ async def test_a_changed_address_leaves_the_other_access_as_it_is(at_acme: bool)
 
 
 async def test_an_address_that_somebody_else_has_is_joined_only_by_its_owner() -> None:
-    """R7: if Gil's contact at Globex gets Ada's address, his password is gone, and only Ada can accept the access."""
+    """R7: if Gil's mail address at Globex is set to Ada's, his password is gone, and only Ada can accept the access."""
     async with transaction(NOOR):
         gil = await Contact.find(GIL.id, NOOR)
         changed = await gil.facts()
@@ -302,7 +302,7 @@ async def test_a_pending_invitation_elsewhere_takes_nothing_from_a_person() -> N
 async def test_second_factors_and_recovery_codes_hold_for_both_and_move_with_the_login(settings: Settings) -> None:
     """R9: if Acme, where the login is kept, changes Ada's address, the login and its second factors move to Globex.
 
-    A recovery code that was used at Acme stays used, and another one still works.
+    A recovery code that was used before stays used, and an unused recovery code still works.
     """
     globex = await joined()
     async with transaction(None) as tx:

@@ -146,7 +146,7 @@ async def test_the_right_password_begins_to_count_anew() -> None:
 
 
 async def test_an_ip_address_that_tries_many_accounts_has_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R6: an IP address that tries wrong passwords for different accounts has to wait after five, the limit here.
+    """R6: an IP address that has tried wrong passwords for five accounts, the limit in this test, must wait.
 
     IPv6 addresses of one /64 network count as one.
     """

@@ -95,7 +95,7 @@ async def test_the_amounts_of_a_month_are_those_that_a_run_bills(settings: Setti
 
 
 async def test_only_managers_get_a_file(settings: Settings) -> None:
-    """S2.28: for Ines, who is not a manager, the layout raises `Forbidden`, and the child process makes no file."""
+    """S2.28: for Ines, who is not a manager, `lay_out` raises `Forbidden`, and the child process makes no file."""
     with pytest.raises(Forbidden):
         lay_out(INES, ALL, Layout.PAYROLL)
     with pytest.raises(Unavailable):
