@@ -131,7 +131,7 @@ async def test_without_a_rule_a_new_case_waits_until_an_agent_takes_it() -> None
 async def test_a_rule_fits_by_customer_service_type_priority_and_words_of_the_subject(
     condition: dict[str, Any], fits: bool
 ) -> None:
-    """S3.8: a rule applies if all its conditions hold. Words match inside longer words, whatever the case and accent."""
+    """S3.8: a rule applies if all its conditions hold. Words match inside longer words, whatever case and accents."""
     await rule("First", agent_id=MAX.id, **condition)
     await rule("Rest", agent_id=INES.id)
     case = await opened(subject="École: VPNs drop", priority=Priority.HIGH)
@@ -328,7 +328,7 @@ async def test_a_case_that_somebody_takes_while_it_is_handed_over_stays_with_the
 
 
 async def test_a_contact_can_dispatch_no_case_and_the_database_agrees() -> None:
-    """D52: `dispatch` refuses Ada. The database neither dispatches Gil's case for her nor shows her a dispatch table."""
+    """D52: `dispatch` refuses Ada. The database neither dispatches Gil's case for her nor shows her dispatch tables."""
     case, other = await opened(), await opened(GIL)
     await rule(agent_id=MAX.id)
     async with transaction(ADA) as tx:

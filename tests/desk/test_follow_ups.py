@@ -36,7 +36,7 @@ async def answer(case: Case, at: object, key: uuid.UUID | None = None) -> Case:
 
 
 async def test_a_reply_within_the_days_opens_the_case_and_a_later_one_begins_a_case_that_follows_it() -> None:
-    """S3.18: a customer's reply within 14 days reopens a closed case; a later reply creates a new case.
+    """S3.18: with a limit of 14 days, a reply up to 14 days after closing reopens the case; a later one makes a new one.
 
     The logs of both cases record that the new case follows the old one, and the old case stays closed. Sending the same
     form again creates no third case. After the 14 days, an agent can reopen the old case, but the customer cannot.
@@ -84,7 +84,7 @@ async def test_a_wrong_number_of_days_changes_nothing(days: str) -> None:
 
 
 async def test_the_first_message_of_a_case_that_an_agent_opens_is_a_reply() -> None:
-    """D49: if an agent opens a case, its first message counts as the first reply; if a contact does, it does not."""
+    """D49: the first message counts as the first reply if an agent opens the case, but not if a contact does."""
     async with transaction(INES):
         mine = await Case.open(
             by=INES, subject="Renewal", text="Yours ends.", case_type_id=INCIDENT, contact_id=ADA.id, at=NOW

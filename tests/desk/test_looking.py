@@ -1,4 +1,4 @@
-"""Test unread markers: in whose lists a case is marked, what clears the mark, and that marks cost a list no query."""
+"""Test unread markers: who sees a case marked, what clears the marker, and that markers cost a list no more queries."""
 
 from datetime import timedelta
 from typing import Any

@@ -32,7 +32,7 @@ RULES = """exclude => axe.run({exclude}, {
 FRAME = [".rail", ".agent-bar", ".keys-help", ".customer-bar", ".customer-foot"]
 """Selectors of the parts that all pages of an area share, which are three quarters of the elements of most pages.
 
-For each person, axe checks these parts on `WHOLE` pages only, on other pages each day; with `--all`, on every page.
+For each person, axe checks these parts on `WHOLE` pages only, which change daily; with `--all`, on every page.
 """
 WHOLE = 5
 
@@ -41,7 +41,7 @@ WIDE, NARROW = ViewportSize(width=1440, height=900), ViewportSize(width=390, hei
 
 
 MOST = 12_000
-"""The agents' list of cases must have fewer bytes than this, headers included. tests/agent/test_cases.py fills the list."""
+"""The agents' list of cases, which has only a few rows here, must have fewer bytes than this, headers included."""
 
 LOOKS: dict[str, tuple[int, Literal["light", "dark"]]] = {
     "/agent/cases": (1440, "dark"),

@@ -156,7 +156,7 @@ async def test_a_run_whose_job_is_killed_is_finished_by_the_next_one(
 async def test_a_run_whose_job_is_killed_at_any_statement_is_finished_by_the_next_one(
     app: Gate, environment: dict[str, str], connections: Connections, mode: Mode, issues: bool
 ) -> None:
-    """D47, R93, R94: at whichever SQL statement a job is killed, another job leads to the books of an unkilled one."""
+    """D47, R93, R94: a job may be killed at any SQL statement; the next job completes the run with the same books."""
     steps, expected = await undisturbed(app, environment, connections, issues)
     for step in range(1, steps + 1):
         assert await killed_at(app, environment, mode, step, expected, issues)

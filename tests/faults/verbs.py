@@ -199,7 +199,7 @@ async def credit() -> Prepared:
 
 
 async def correct() -> Prepared:
-    """Prepare the correction of a whole statement, which includes time that earlier corrections have freed again."""
+    """Prepare the correction of a whole statement, with time that earlier corrections have freed to be stated again."""
     async with transaction(MAX) as tx:
         entry = await log(billing="no_charge")
         await billing.approve([entry.choice], by=MAX, at=NOW)

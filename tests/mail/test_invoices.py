@@ -453,7 +453,7 @@ async def test_a_credit_note_is_not_mailed_to_who_wants_no_mails_of_invoices(set
 async def test_a_credit_note_reaches_an_accounts_address_that_is_also_a_contacts_once(
     mailed: Mail, is_contact: bool
 ) -> None:
-    """S2.43: if the accounts address is also the mail address of a contact, a credit note is mailed to it once.
+    """S2.43: if the accounts address is also the mail address of a contact, a credit note is mailed there once.
 
     The mail is sent to the contact, or, if the contact gets no mails of invoices, to the accounts address.
     """

@@ -118,7 +118,7 @@ async def test_a_hostile_name_stays_text_and_cannot_add_a_header(settings: Setti
 async def test_the_link_sets_a_password_once_and_ends_everything_else(app: Gate, settings: Settings) -> None:
     """R7, R17: a reset link sets a new password once.
 
-    The new password ends the account's sessions, older reset links and open invitation.
+    A newer reset link ends an older one. The new password ends the account's sessions and its open invitation.
     """
     _, older = await letter(settings)
     async with transaction(SYSTEM):
@@ -352,7 +352,7 @@ async def test_a_changed_second_factor_is_mailed_to_its_owner(app: Gate, setting
 
 
 async def test_a_person_who_chose_a_new_password_by_mail_signs_in_at_once(app: Gate, settings: Settings) -> None:
-    """R6: after ten wrong passwords, Ada must wait. After she has set a new password by a reset link, she need not."""
+    """R6: after ten wrong passwords, Ada must wait. With a new password, set by a reset link, she signs in at once."""
     async with Browser(app) as browser:
         for n in range(10):
             await sign_in(browser, ADA, f"wrong {n}")

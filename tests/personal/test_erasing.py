@@ -235,9 +235,9 @@ async def test_the_name_in_the_log_of_cases_is_found_however_it_is_written(app: 
 
 @pytest.mark.parametrize("name", ["to", "from", "new", "Network"])
 async def test_a_name_that_is_also_a_word_of_the_log_spoils_no_other_line(app: Gate, name: str) -> None:
-    """D58: erasing replaces the contact's names in the log of cases, earlier names included, only where they are names.
+    """D58: erasing replaces the present and earlier names of the contact in the log of cases, but no equal words.
 
-    If the contact was once named like a word of the log, such as "to", that word stays in all other places.
+    If the contact was once named like a word of the log, such as "to", the log keeps that word.
     """
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contact set name = $1 where id = $2", name, ADA.id)
