@@ -87,9 +87,10 @@ def simulated(folder: Path, content: Any) -> str:
 
 
 def printing(data: Path, folder: Path) -> dict[str, tuple[tuple[str, ...], str, int]]:
-    """Return arguments, standard input, and exit status after a failed write to standard output, by command.
+    """Return the arguments, the standard input and the exit status of each command, by the command's name.
 
-    The commands that run until they are stopped, such as `serve`, are left out.
+    The exit status is the one after a failed write to standard output. The commands that run until they are stopped,
+    such as `serve`, are left out.
     """
     number = len(list(folder.glob("backup*")))
     return {

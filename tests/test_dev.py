@@ -126,8 +126,9 @@ def test_browser_and_infrastructure_are_tested_in_ci_and_after_a_change_of_their
 ) -> None:
     """Outside CI, `./dev test` skips the browser tests and the infrastructure tests if their files are unchanged.
 
-    Unchanged means: since these tests passed last, or else since the clone, because CI ran them on the cloned files. A
-    change of the files of one kind runs the tests of that kind only. In CI, both kinds always run.
+    Files are unchanged if they equal those with which the tests passed last. If the tests never passed in this clone,
+    files are unchanged if they equal the remote's main branch, on which CI ran the tests. A change of the files of one
+    kind runs the tests of that kind only. In CI, both kinds always run.
     """
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("PORTAL_TEST_STAMPS", "")

@@ -226,7 +226,7 @@ async def test_a_long_name_without_blanks_stays_in_its_column() -> None:
 
 @pytest.mark.parametrize("name", ["W" * 200, "Gesellschaft für Betreuung " * 7, "Halden IT GmbH"])
 async def test_the_foot_of_a_page_ends_above_its_edge_and_below_the_text(name: str) -> None:
-    """The footer stands below the text and above the page's edge, even if the seller's name and bank are very long."""
+    """The footer stands below the text and above the page's edge, even if the seller's name, street and bank are very long."""
     seller = PARTY | {"name": name, "address": [name, "20457 Hamburg"]}
     data = invoice(60, seller=seller, bank=[["Bank", name], ["IBAN", "DE02 1203 0000 0000 2020 51"]])
     feet, texts = list[float](), list[float]()

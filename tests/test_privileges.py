@@ -115,8 +115,8 @@ async def test_the_sign_in_role_reads_how_people_sign_in_and_nothing_else(owner:
 async def test_contacts_read_what_their_pages_show_and_nothing_internal(owner: Any) -> None:
     """R27, D57: the contacts' role cannot read rates, approvals, time, the audit or details of agents.
 
-    In the tables that the role can read, row-level security shows only the rows of the contact's own customer. Four
-    tables whose content is the same for every customer have no such restriction.
+    In the tables that the role can read, row-level security hides the rows of other customers. Four tables whose
+    content is the same for every customer have no row-level security.
     """
     found = await reads(owner, "portal_contact")
     assert found == {

@@ -1,4 +1,4 @@
-"""Test sealed (encrypted) texts: a text can be opened only for the purpose for which it was sealed."""
+"""Test sealed (encrypted) texts: each opens only for the purpose for which it was sealed, also if the secret is replaced."""
 
 from datetime import UTC, datetime, timedelta
 

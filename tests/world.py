@@ -16,7 +16,7 @@ NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 
 PASSWORD = "correct horse battery staple"
 TEST_SECRET = "a secret of the tests, 32 characters at least"
-"""The `PORTAL_SECRET` of most tests, which signs links in mails."""
+"""The value of `PORTAL_SECRET` in most tests. The portal signs links in mails with it."""
 
 ACME, GLOBEX = 1, 2
 INCIDENT, QUESTION, INTERNAL = 1, 2, 3

@@ -174,7 +174,7 @@ def extended_states(draw: st.DrawFn) -> BillingState:
 
 @st.composite
 def stretches(draw: st.DrawFn, minutes: int) -> tuple[Stretch, ...]:
-    """Draw the stretches of an entry, the parts of its time that have prices of their own: none or two.
+    """Draw the stretches of an entry, the parts of its time to which different prices may apply: none or two.
 
     Two stretches sum to `minutes`, and the second may have an hourly rate.
     """

@@ -110,7 +110,7 @@ async def test_a_draft_is_approved_with_its_submission_implied() -> None:
 
 
 async def test_several_are_approved_and_the_rest_is_reported() -> None:
-    """D35, D33, C10, D19: of several entries, those that Max may approve are approved; each other is refused with a reason.
+    """D35, D33, C10, D19: of several entries, those that Max may approve are approved; the others are refused with reasons.
 
     The refused entries are his own entry, an entry that was changed since he saw it, an entry from before the service
     began, and an entry of an agent in another department.

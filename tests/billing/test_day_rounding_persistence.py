@@ -1,6 +1,7 @@
 """Test rounding by day in the database, where the time of a day is rounded as a whole (D4).
 
-The rounding difference is the rounded sum less the sum of the day's minutes. It is added to the day's last approved entry.
+The rounding difference is the rounded sum less the sum of the day's minutes. It is added to the last approved
+entry of the day.
 """
 
 from datetime import timedelta

@@ -78,7 +78,7 @@ class Books:
             self.parts.append(Part(len(self.parts), days, amount, days.end))
 
     def credit(self, order: list[int]) -> None:
-        """Credit the fee of the days after the service's end, and check that nothing is left to credit.
+        """Credit the fee of the days after the contract's end, and check that nothing is left to credit.
 
         `order` has the numbers of the invoices in the order in which they are credited. All of them are tried twice.
         """

@@ -127,7 +127,7 @@ async def test_a_question_locks_the_customer_before_the_case() -> None:
 async def test_the_database_refuses_a_question_about_time_of_another_customer() -> None:
     """R23: the database refuses Gil's question about an entry of Acme.
 
-    An entry has only one open question, so that Gil's question would prevent Acme's contacts from asking.
+    An entry can have only one open question, so Gil's question would prevent Acme's contacts from asking.
     """
     invoice = await invoiced()
     async with transaction(MAX):

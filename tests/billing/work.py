@@ -1,4 +1,4 @@
-"""Helpers that insert time entries, cases and services with one call each, as rows like those that the portal stores."""
+"""Insert time entries, cases and services with one call each, as rows like those that the portal stores."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta

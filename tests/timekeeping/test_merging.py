@@ -331,7 +331,7 @@ async def test_merging_again_changes_nothing() -> None:
 
 
 async def test_a_refused_merge_changes_nothing() -> None:
-    """A merge is refused if the cases are of two customers, the same, eleven, unknown or already merged.
+    """A merge is refused for cases of two customers, a case with itself, eleven cases, and unknown or merged cases.
 
     A merge by a contact is refused too. No refused merge changes anything.
     """

@@ -41,8 +41,9 @@ def asked(peer: str, *forwarded: str, trusted: tuple[object, ...] = OURS) -> str
 def test_only_our_proxies_are_believed_and_only_of_their_own_peer(peer: str, forwarded: list[str], client: str) -> None:
     """R6: the header is read from the right, and the IP addresses of trusted proxies are skipped.
 
-    The first IP address that is not a trusted proxy's is the client. If that entry is malformed, or if there is none,
-    the trusted proxy that was read last counts as the client. A header from an untrusted peer is ignored.
+    The first entry that is not the IP address of a trusted proxy is the client. If that entry is malformed, or if there
+    is no such entry, the trusted proxy that was read last counts as the client. A header from an untrusted peer is
+    ignored.
     """
     assert asked(peer, *forwarded) == client
 
