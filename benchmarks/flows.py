@@ -49,9 +49,9 @@ PAGES = (
 
 
 class _Form(HTMLParser):
-    """Collects the fields of the form that is sent to `action`, with the values that a user finds in them.
+    """Collects the fields of the form that is sent to `action`, with the values that a browser would send.
 
-    The value of a textarea is not collected.
+    These are the values of a form that nobody has changed. The value of a textarea is not collected.
     """
 
     def __init__(self, action: str) -> None:

@@ -145,8 +145,8 @@ def judged(address: str, cookies: str, form: str) -> dict[str, Any]:
 def _run(command: list[str], environment: dict[str, str]) -> tuple[int, str, str]:
     """Run a command for `LONGEST_TRY` seconds at most; return its exit status and its output on both streams.
 
-    If the command prints nothing to standard output or takes longer, the status is 1. Afterwards, kill all processes
-    that the command has started, because a failed Lighthouse leaves its Chromium running.
+    If the command prints nothing to standard output or takes longer, the status is 1. Afterwards, kill the process
+    group of the command, because a failed Lighthouse leaves its Chromium running.
     """
     started = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True

@@ -25,7 +25,7 @@ ACCOUNTS = (
 """The people of the demo who can sign in: name, mail address, and what they may see or do."""
 
 LONGEST_LINE = 10_000
-"""The maximum number of characters of a password that are read from standard input. Such a long password is refused."""
+"""The maximum number of characters that are read as a password from standard input. A longer password is refused."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -286,7 +286,7 @@ def _asked_password() -> str:
 
     If standard input is a terminal, ask for the password twice without showing it. The password is not an argument of
     the command, because other users of the machine can see arguments (R86). Raise `CannotStart` if the input on the
-    terminal ends early, if the two typed passwords differ, or if standard input is not UTF-8.
+    terminal ends before both passwords are typed, if they differ, or if standard input is not UTF-8.
     """
     from portal.settings import CannotStart
 

@@ -15,7 +15,7 @@ async def lock_customers(customer_ids: Collection[int]) -> None:
 
 
 async def lock_free_customers(customer_ids: Collection[int]) -> list[int]:
-    """Lock the customers, among these, whom no other transaction has locked, and return the ids of those now locked.
+    """Lock the given customers whom no other transaction has locked, and return the ids of the customers locked here.
 
     This is `lock_customers` without waiting: customers who are locked already are left out.
     """

@@ -136,7 +136,7 @@ class Contract(Table, tablename="contract"):
         - for another currency if the contract has services, because their time is priced in the old currency;
         - for other billing periods if fees or included minutes of the present periods are billed;
         - for a last day that has passed already at `at`, if the contract is to be renewed and this change switches the
-          renewal on or sets the last day.
+          renewal on or changes the last day.
         """
         values = _read(facts)
         if self.renewal_months is None or values["end_on"] != self.end_on:

@@ -124,7 +124,7 @@ RULES = (
 )
 """The rules of dispatch.
 
-Each has a name, words of the subject, a department, how an agent of the department is chosen, and a priority or 0.
+Each rule has a name, words of the subject, a department, how an agent is chosen, and the priority to set or 0.
 """
 
 

@@ -153,9 +153,10 @@ async def undo_decision(
 
 
 async def _answer(request: Web, outcome: Outcome, done: str, form: Form | None = None) -> Response[Any]:
-    """If no entry was refused, redirect to the list. The URL carries the number of entries for the message.
+    """Redirect to the list after a decision, or show the list with the reason for each refused entry (D35).
 
-    Otherwise, show the list with the reason for each refused entry (D35). `done` is a key of `DONE`.
+    The list is shown if an entry was refused. Otherwise, the URL of the redirect has the number of entries decided on.
+    `done` is a key of `DONE`.
     """
     if not outcome.refused:
         told = told_of_decision(outcome, done) | ({"unticked": unticked_of(form)} if form else {})

@@ -118,9 +118,9 @@ async def refuse(
 
 
 async def _answer(request: Web, outcome: Outcome, verb: str, form: Form) -> Response[Any]:
-    """If no entry was refused, redirect to the page of held time. The URL carries the number of entries.
+    """Redirect to the page of held time, or show the page with the reason for each refused entry (D35).
 
-    Otherwise, show the page with the reason for each refused entry (D35).
+    The page is shown if an entry was refused. Otherwise, the URL of the redirect has the number of entries decided on.
     """
     if not outcome.refused:
         told = told_of_decision(outcome, verb)

@@ -103,7 +103,7 @@ async def change_contract(
 ) -> Response[Any]:
     """Save a changed contract, recompute what pays for the customer's open time, and redirect to the customer.
 
-    Open time is time that is on no document yet. Time that was approved or billed keeps its price.
+    Open time is approved time that is on no document yet. Time that was approved or billed keeps its price.
     """
     async with transaction(reader), billing.changing_terms(customer):
         found = await Contract.find(contract, reader, customer=customer, hold=True)
@@ -200,8 +200,8 @@ async def change_service(
 ) -> Response[Any]:
     """Save a changed service and its approvers, and redirect to the customer.
 
-    This recomputes what pays for the customer's open time, that is, time on no document yet. Existing time entries keep
-    their billable minutes.
+    This recomputes what pays for the customer's open time, that is, approved time on no document yet. Existing time
+    entries keep their billable minutes.
     """
     where = {"customer": customer, "contract": contract}
     async with transaction(reader), billing.changing_terms(customer):

@@ -56,8 +56,8 @@ async def change_prices(
 ) -> Response[Any]:
     """Add prices of a service that apply from a given day on, and redirect to the page of the prices.
 
-    This recomputes what pays for the customer's time that is on no document yet. Billed fees and approved rates do not
-    change.
+    This recomputes what pays for the customer's approved time that is on no document yet. Billed fees and approved
+    rates do not change.
     """
     async with transaction(reader), billing.changing_terms(customer):
         found = await Service.find(service, reader, customer=customer, contract=contract)
@@ -80,7 +80,7 @@ async def remove_prices(
 ) -> Response[Any]:
     """Delete a price change, so that the earlier prices apply again, and redirect to the page of the prices.
 
-    This recomputes what pays for the customer's time that is on no document yet.
+    This recomputes what pays for the customer's approved time that is on no document yet.
     """
     async with transaction(reader), billing.changing_terms(customer):
         found = await Service.find(service, reader, customer=customer, contract=contract)

@@ -18,7 +18,7 @@ def lines_of(
 
     `time` has the credited rows of the invoice's time detail, each with the minutes and the amount to credit. `nets`
     has the amounts to credit of lines that are not for time, by position. As on the invoice, a line shows the charged
-    minutes, or all minutes if none were charged. Time that cost nothing may be on no line of the invoice; it comes
+    minutes, or all minutes if none were charged. Time that is on no line of the invoice, because it cost nothing, comes
     last, in a line of 0.00 for each service.
     """
     behind: dict[int | str, list[tuple[DetailRow, int, Decimal]]] = defaultdict(list)

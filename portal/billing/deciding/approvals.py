@@ -287,9 +287,9 @@ async def _decide(
 
     `step` decides on some rows of one customer; `by_customer` calls it for each customer. `refusal` returns the reason
     why a row must not be decided on, or None. `together` gets the ids of all entries that would be decided on, and
-    returns, by entry id, the refusals that arise only because the entries are decided on together. `seen` holds the ids
-    of all chosen entries; entries without a row were deleted in the meantime. `decision` is the id by which the
-    decision can be undone.
+    returns, by entry id, the refusals that arise if all of them are decided on together. `seen` holds the ids of all
+    chosen entries; entries without a row were deleted in the meantime. `decision` is the id by which the decision can
+    be undone.
     """
     refused: dict[int, Refusal] = {id: Conflict(REFUSED["gone"]) for id in seen if id not in rows}
     # Run this in a worker thread, because 10,000 prices would keep other requests waiting.

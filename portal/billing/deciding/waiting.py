@@ -261,7 +261,7 @@ def _agents(groups: Sequence[Group], after: GroupCursor | None, size: int) -> It
     """Yield the ids of the agents whose entries fill the page, in the order of the list.
 
     With a cursor, the first agent is the agent of the cursor. It is not known how many entries of this agent follow the
-    cursor, so the agents after them are chosen as if there were none.
+    cursor, so none of them count towards the size of the page.
     """
     ids = [group.agent_id for group in groups]
     if after and after.group_id not in ids:

@@ -74,9 +74,9 @@ def _fitting(
     short: frozenset[Key],
     refused: dict[tuple[PoolKey, ...], int],
 ) -> frozenset[Key]:
-    """Return the candidates that can be approved together without taking the prepaid minutes of another approved entry.
+    """Return the candidates that can be approved together so that only the entries in `short` lack prepaid minutes.
 
-    `short` are the entries that lack prepaid minutes in any case. First, all candidates are tried together. If that
+    The entries in `short` lack prepaid minutes in any case. First, all candidates are tried together. If that
     fails, the first half is tried, and then the second half together with the accepted candidates of the first half.
     `refused`, which this function fills, maps pools to the fewest minutes of a refused entry with these pools. An entry
     with the same pools and at least as many minutes is not tried.

@@ -61,7 +61,7 @@ class RateTable:
             self._histories[target] = [rate.starts for rate in history], history
 
     def price(self, entry: Entry) -> Price | None:
-        """Return the price that the most specific rate sets on the day of `entry`, or None if no rate applies."""
+        """Return the price of the most specific rate in force on the day of `entry`, or None if no rate applies."""
         for scope, source in SCOPES.items():
             starts, history = self._histories.get(_target(scope, entry), ((), ()))
             if number := bisect_right(starts, entry.date):

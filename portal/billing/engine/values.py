@@ -94,8 +94,8 @@ class Entry:
     def without(self, pieces: "Iterable[Allocation]") -> "Entry":
         """Return the entry without the minutes of its allocations `pieces`, and with `is_override` set.
 
-        Each charged allocation first removes minutes whose schedule rate is the rate of the allocation, or minutes
-        without a schedule rate, from the end of the entry backwards. If these are too few, it removes minutes from the
+        Each charged allocation first removes minutes with the same schedule rate as the allocation, or with none if the
+        allocation has none, from the end of the entry backwards. If these are too few, it removes minutes from the
         start. Then each allocation that is not charged removes minutes from the start.
         """
         left = list(self.last_minutes(self.billable_minutes).stretches)

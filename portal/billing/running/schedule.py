@@ -32,8 +32,8 @@ class BillingSchedule(Table, tablename="billing_schedule"):
     """When billing runs begin by themselves. The table has at most one row; without it, runs begin by hand only.
 
     `cycle` is a value of `CYCLES`, `outcome` a value of `OUTCOMES`. `month_day` applies to the monthly cycle,
-    `week_day` to the weekly cycle. The runs bill in the name of the agent `set_by_id`. `last_day` is the day of the
-    last run, or the day on which the schedule was changed; no run begins for this or an earlier day.
+    `week_day` to the weekly cycle. The runs bill in the name of the agent `set_by_id`. `last_day` is the scheduled
+    day of the last run, or the day on which the schedule was changed. No run begins for `last_day` or an earlier day.
     """
 
     id = SmallInt(primary_key=True, default=1)

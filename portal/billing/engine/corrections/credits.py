@@ -21,7 +21,7 @@ from portal.periods import Period
 class CannotCredit(ValueError):
     """Minutes of an entry or a voucher cannot be credited; `key` is the id of the entry or voucher.
 
-    Either the document does not have these minutes any longer, or they are only a part of a fixed fee.
+    The document never had these minutes or no longer has them, or the minutes are only a part of a fixed fee.
     """
 
     def __init__(self, key: Key, what: str) -> None:
@@ -108,7 +108,7 @@ class Credit:
     def take_voucher(self, voucher: Key, minutes: int) -> None:
         """Choose `minutes` of a sold voucher that no entry has drawn. No entry can draw these minutes afterwards.
 
-        Raise `CannotCredit` if the document does not or no longer sell the voucher, or if fewer minutes are left.
+        Raise `CannotCredit` if the document never sold the voucher or no longer sells it, or if fewer minutes are left.
         """
         if not any(line.voucher == voucher and is_live(self._state, line) for line in self._of.lines):
             raise CannotCredit(voucher, "not on this document")

@@ -16,7 +16,7 @@ from portal.billing.engine.words import AllocationKind
 def pools(
     service: ServiceTerms, entry: Entry, included: IncludedMinutes, vouchers: Sequence[Voucher]
 ) -> Iterator[Pool]:
-    """Yield the included minutes of the subscription that the service shares, then the vouchers valid on that day.
+    """Yield the included minutes of the subscription that the service shares, then the vouchers valid on `entry.date`.
 
     A voucher is yielded even if its sale is not billed yet.
     """
