@@ -45,7 +45,10 @@ OUTBOX_KEPT = timedelta(days=7)
 JOB_LOG_KEPT = timedelta(days=30)
 READERS_KEPT = timedelta(days=1)
 LOOK_AGAIN = 10.0
-"""After this many seconds without a notification, the worker looks for outbox rows, as it may have missed one."""
+"""After this many seconds without a notification, the worker looks for outbox rows anyway.
+
+It may have missed a notification.
+"""
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=15), timedelta(minutes=15)
 """The first and the longest pause between two attempts to send a mail. All other jobs wait `FIRST_PAUSE` each time."""
 
@@ -233,7 +236,7 @@ async def make_notices() -> None:
 
 
 async def begin_mails(at: datetime) -> None:
-    """Enqueue jobs for all mails that are due: mails with an invitation link, with notices, or with an invoice."""
+    """Enqueue jobs for all mails that are due: mails with a link (invitation or reset), notices or an invoice."""
     async with transaction(SYSTEM):
         await invitations.begin_mails(at)
         await mailing.begin_mails(at)

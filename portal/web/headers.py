@@ -29,9 +29,9 @@ def for_every_answer(visit: Visit, given: dict[bytes, bytes], *, public: bool) -
     """Return the headers to add to a response, including a Set-Cookie header for each new cookie of the visit.
 
     `given` are the headers that the response has already, with lower-case names; they are not added again. If the
-    response is the same for everybody, `public` is true. If it is false, caches are told not to store the response,
-    unless the response has a Cache-Control header already. A response that shared caches may store sets no cookie,
-    because everybody would get the same cookie.
+    response is the same for everybody, `public` is true. If `public` is false, caches are told not to store the
+    response, unless the response has a Cache-Control header already. A response that shared caches may store sets no
+    cookie, because everybody would get the same cookie.
     """
     headers = {
         b"x-content-type-options": b"nosniff",

@@ -25,7 +25,7 @@ _FINDERS: dict[str, Callable[[Any, Reader], Awaitable[Any]]] = {
 
 
 async def redirect_to_own_area(connection: ASGIConnection[Any, Any, Any, Any], reader: Reader) -> None:
-    """Raise `Detour` to the page of the case or document in this URL that belongs to the reader's own area.
+    """Raise `Detour` to the page, in the reader's own area, of the case or document in this URL.
 
     A longer URL, such as the URL of a file of a case, also leads to the page of the whole case or document. Raise
     `NotFound` if the reader may not see the case or document, if the URL is not about one, or if the request is not a

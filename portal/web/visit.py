@@ -53,9 +53,9 @@ async def _nothing() -> None:
 class Visit:
     """One request: when and from where it came, who is signed in, and the state that the layers of the app share.
 
-    `at` is the instant of the request, and `address` is the client's IP address. `session` is the session of the
-    browser's cookie, even if that session has ended; it is None without such a cookie. `reader` is None if nobody is
-    signed in.
+    `at` is the instant of the request, and `address` is the client's IP address. `session` is the session that the
+    browser's cookie names, even if that session has ended; it is None if the cookie names no session. `reader` is None
+    if nobody is signed in.
     """
 
     settings: Settings

@@ -67,7 +67,7 @@ async def test_a_missing_rate_is_reported_before_an_approval_is_tried(app: Gate)
 async def test_what_approving_refuses_has_no_price(app: Gate) -> None:
     """D19: for an entry that `approve` would refuse, the page shows the reason instead of a price.
 
-    If Max tries to approve it, he gets 422 with the same reason.
+    The entry counts in no sum. If Max tries to approve it, he gets 422 with the same reason.
     """
     async with transaction(SYSTEM) as tx:
         await tx.execute("update agent set role_id = null where id = $1", INES.id)

@@ -115,7 +115,10 @@ async def test_a_voucher_of_another_customer_is_not_found(app: Gate, prepared: d
 
 
 async def test_time_without_a_rate_is_refused_with_a_sentence_that_names_agent_service_and_day(app: Gate) -> None:
-    """D19: without a fitting rate, an approval is refused with an error that names agent, service and day."""
+    """D19: without a fitting rate, an approval is refused with an error that names agent, service and day.
+
+    No table changes.
+    """
     async with transaction(SYSTEM) as tx:
         await tx.execute("delete from rate")
         entry = await log(60, on=date(2026, 10, 6))

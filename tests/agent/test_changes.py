@@ -194,7 +194,7 @@ async def test_a_password_that_a_link_changed_is_described_without_naming_a_colu
 
 
 async def test_an_accepted_invitation_is_not_told_as_a_changed_password(app: Gate, noor: Browser) -> None:
-    """R89: if Ada accepts a second invitation with her present password, the log shows no new password."""
+    """R89: if Ada accepts a second customer's invitation with her present password, the log shows no new password."""
     async with transaction(NOOR):
         contact = await Contact.create(await Customer.find(GLOBEX, NOOR), at_globex("Ada at Globex"), app.clock())
         token = await contact.invite(app.clock())

@@ -277,7 +277,7 @@ def fields_of(form: PageForm) -> list[str]:
 
 
 def _leaves_a_choice(form: PageForm, name: str) -> bool:
-    """Return whether `another` can find another value: always for texts and boxes, not for choices with one option."""
+    """Return whether `another` finds a value: for texts and boxes always, for a choice if another option is valid."""
     offered, now = form.offered.get(name, []), form.fields.get(name, [""])[-1]
     return len(offered) < 2 or any(value not in ("", now, *AVOIDED) for value in offered)
 
@@ -305,7 +305,7 @@ async def save(browser: Browser, form: PageForm, typed: dict[str, Any]) -> Any:
 
 
 async def test_every_edit_form_says_what_it_showed(app: Gate, places: Places, noors: Browser) -> None:
-    """Each form that shows stored values to Noor also sends these values in the field `seen`, so that conflicts show.
+    """Each form that shows stored values to Noor also sends them in the field `seen`, so that conflicts are noticed.
 
     `PATHS` lists exactly these forms. The only exceptions are forms that create something, and forms that change no
     stored field.

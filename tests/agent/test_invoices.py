@@ -200,7 +200,7 @@ UNPAID = [(MAX, f"/agent/invoices?customer={ACME}"), (ADA, "/invoices?")]
 
 
 async def test_what_is_still_to_be_paid_is_listed_for_one_customer(app: Gate) -> None:
-    """Managers and the contact can list only a customer's unpaid invoices; later pages and refreshes keep this filter.
+    """A filter shows managers and the contact a customer's unpaid invoices; later pages and refreshes keep this filter.
 
     A partly paid invoice is listed. Paid or credited invoices, drafts, statements and credit notes are left out. If
     managers have chosen no customer, the filter is ignored.
@@ -236,7 +236,7 @@ async def test_what_is_still_to_be_paid_is_listed_for_one_customer(app: Gate) ->
 async def test_nothing_is_to_be_paid_only_if_no_page_has_an_invoice(app: Gate) -> None:
     """Only an empty first page of unpaid invoices says "Nothing to pay".
 
-    A further page that has become empty, or a cursor of nothing, says "No further invoices" instead.
+    A further page that has become empty, or a cursor that names no invoice, gets "No further invoices" instead.
     """
     async with transaction(MAX):
         invoice = await billing.issue(await draft(await log(60)), by=MAX, at=NOW)

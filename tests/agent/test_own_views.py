@@ -65,7 +65,7 @@ async def test_a_refused_view_keeps_what_was_typed(ines: Browser) -> None:
 
 
 async def test_private_views_are_their_owners_and_shared_ones_everybodys(app: Gate, ines: Browser) -> None:
-    """Colleagues get 404 for a private view. All agents see a shared view; its owner and managers may change it."""
+    """Colleagues get 404 for a private view. All agents see a shared one, but only its owner and managers change it."""
     private, shared = await saved("Private"), await saved("Shared", shared=True)
     assert (await names(INES), await names(MAX)) == (["Private", "Shared"], ["Shared"])
     async with await Browser.of(app, MAX) as max_, await Browser.of(app, ADA) as ada:
@@ -94,7 +94,7 @@ async def test_a_view_takes_over_the_filters_of_the_list_that_was_just_seen(ines
 
 
 async def test_two_managers_of_a_view_do_not_undo_each_other(app: Gate, ines: Browser) -> None:
-    """If Max and Ines rename a view at once, Max, who saves second, gets 409; the name that Ines gave stays."""
+    """If Max and Ines rename a view at once, Max, who saves second, gets 409 with the name that Ines gave; it stays."""
     view = await saved("Shared", shared=True)
     here = f"/agent/cases/views/{view}"
     async with await Browser.of(app, MAX) as max_:

@@ -340,7 +340,7 @@ async def test_of_two_admins_at_once_one_redacts(storage: Storage) -> None:
 
 
 async def test_a_mail_that_has_not_gone_out_says_that_the_text_was_redacted(storage: Storage) -> None:
-    """S3.16: if a reply is redacted before its mail is sent, the mail says who redacted the reply and why."""
+    """S3.16: if a reply is redacted before its mail is sent, the mail says who did so and why, instead of the text."""
     case, _ = await dialogue(storage)
     async with transaction(INES):
         await case.reply(by=INES, text=f"Use {SECRET}.", at=NOW)
@@ -402,7 +402,7 @@ async def test_time_on_a_document_stays_and_the_page_says_so(app: Gate) -> None:
 async def test_without_a_choice_nothing_is_redacted_and_the_page_says_so(app: Gate) -> None:
     """A form that does not say what to redact gets 422 and destroys nothing, even if it is confirmed.
 
-    A form with a key of nothing that can be redacted gets 404.
+    A form with a key that names nothing to redact gets 404.
     """
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="One", text="Two", case_type_id=INCIDENT, priority=2, at=NOW)

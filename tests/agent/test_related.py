@@ -215,7 +215,7 @@ async def test_cases_are_linked_by_number_and_the_link_is_removed(ines: Browser,
 
 
 async def test_the_contact_of_a_case_is_changed_from_its_menu(ines: Browser, case: Case) -> None:
-    """Agents can make another contact of the same customer the contact of a case; one of another customer gets 422."""
+    """Agents can give a case to another contact of its customer; a contact of another customer is refused with 422."""
     shown = await ines.get(f"/agent/cases/{case.number}")
     assert f"/agent/cases/{case.number}/facts#contact" in shown.text
     fields = {"subject": case.subject, "case_type": "1", "priority": "2", "service": "1", "contact": str(ALAN.id)}

@@ -399,7 +399,7 @@ async def test_the_time_of_a_case_is_one_step_from_the_case(ines: Browser, case:
 
 
 async def test_the_form_names_the_person_signed_in_as_who_worked(app: Gate, case: Case) -> None:
-    """S1.14: the agent of a new entry is the person signed in; managers and admins can choose another agent."""
+    """S1.14: the agent of a new entry is the person signed in; only managers and admins can choose another agent."""
     for reader in (MAX, NOOR, INES):
         async with await Browser.of(app, reader) as browser:
             form = await browser.get(f"/agent/time/new?on=case-{case.number}")

@@ -59,7 +59,10 @@ async def set_rules(**fields: str) -> None:
 
 
 async def save(browser: Browser, page: str, **typed: Any) -> Any:
-    """Open a page, send its form with the fields `typed` changed, and return the response. None unticks a box."""
+    """Open a page, send its form with the fields `typed` changed, and return the response.
+
+    The value None unticks a box.
+    """
     form = form_of((await browser.get(page)).text, page)
     fields = {name: value for name, value in (form.fields | typed).items() if value is not None and name != "csrf"}
     return await browser.send_form(page, fields)

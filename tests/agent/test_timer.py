@@ -138,7 +138,7 @@ async def test_a_timer_is_not_logged_twice(ines: Browser, clock: Clock, case: Ca
 async def test_a_timer_that_belongs_nowhere_yet_is_logged_on_the_case_where_it_is_stopped(
     ines: Browser, clock: Clock
 ) -> None:
-    """S1.3: if Ines stops a timer that is on nothing yet on the page of a case, the form for time names this case.
+    """S1.3: on the page of a case, Ines stops a timer that is on nothing yet: the form for time then names this case.
 
     A timer that she has attached to a case stays on that case, wherever she stops the timer.
     """
@@ -227,7 +227,7 @@ async def test_a_discarded_timer_is_offered_again(ines: Browser, clock: Clock) -
 
 
 async def test_a_timer_is_attached_and_described_on_its_page(ines: Browser, max_: Browser, case: Case) -> None:
-    """Without JavaScript, Ines attaches a timer to a case by typing the case's number; other text is refused with 422.
+    """Without JavaScript, Ines attaches a timer by typing the case's number; a text that names nothing gets 422.
 
     Max gets 404 for the page of her timer and for all forms about it.
     """

@@ -333,7 +333,7 @@ async def test_approved_time_is_flagged_on_the_timesheet_until_it_is_billed(app:
 
 
 async def test_all_that_match_a_filter_are_decided_on_at_once(app: Gate, world: dict[str, int]) -> None:
-    """S0.29, D35: Max approves all 123 entries that match a filter at once; 122 of them are approved.
+    """S0.29, D35: Max asks to approve all 123 entries that match a filter at once; 122 of them are approved.
 
     One entry was changed after the page was opened. It is not approved, and the page says why. If Max rejects entries
     without a reason, he gets 422 and the same page.

@@ -49,8 +49,7 @@ async def checks(storage: Storage, state: jobs.QueueState, at: datetime) -> list
     """Check every part of the installation: database, schema, files, worker, mail and clock.
 
     Return one result for each part. `at`, the present instant by the portal's clock, is compared with the clock of the
-    database.
-    Call this in a transaction of an agent.
+    database. Call this in a transaction of an agent.
     """
     return [
         await _database(), await _schema(), await _files(storage), _worker(state), await _mail(at), await _clock(at)

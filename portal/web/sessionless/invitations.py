@@ -86,9 +86,10 @@ async def link_page(
 ) -> Response[str]:
     """Return the page with the password form to which the link leads. Raise `NotFound` if the link is not valid.
 
-    The form in `template` asks for a new password. If the person already signs in as a contact of another customer
-    (`Invited.joins`), another template is used, which asks for their present password. The template gets the `Invited`,
-    and the form's URL as `action`. Browsers do not send the URL as a referrer, because it contains the token (R41).
+    The form in `template` asks for a new password. If `Invited.joins` is true, because the person already signs in as a
+    contact of another customer, another template is used, which asks for their present password. The template gets the
+    `Invited`, and the form's URL as `action`. Browsers do not send the URL as a referrer, because the URL contains the
+    secret token (R41).
     """
     async with transaction(None, readonly=True):
         invited = await invitations.find(token, at, kind)

@@ -58,8 +58,8 @@ async def _again(request: Web, *, form: Form, **context: Any) -> Response[str]:
 async def sign_in(request: Web, form: NamedDependency[Form], at: NamedDependency[datetime]) -> Response[Any]:
     """Check the password, begin a new session, and redirect to the path `next` of the form.
 
-    If the person has a second factor, redirect to the second step instead, before a session begins. A session that the
-    browser had before ends in any case (R14).
+    If the person has a second factor, redirect to the second step instead, before a session begins. Once the password
+    is proved, a session that the browser had before ends, with or without a second factor (R14).
     """
     given = form.into(SignIn)
     proven = await credentials.verify(given.email, given.password, address=visit_of(request).address, at=at)
