@@ -131,7 +131,7 @@ async def test_without_a_rule_a_new_case_waits_until_an_agent_takes_it() -> None
 async def test_a_rule_fits_by_customer_service_type_priority_and_words_of_the_subject(
     condition: dict[str, Any], fits: bool
 ) -> None:
-    """S3.8: a rule applies if all its conditions hold. Words match inside longer words, whatever case and accents."""
+    """S3.8: all conditions of a rule must hold. Words match in longer words; letter case and accents are ignored."""
     await rule("First", agent_id=MAX.id, **condition)
     await rule("Rest", agent_id=INES.id)
     case = await opened(subject="École: VPNs drop", priority=Priority.HIGH)
@@ -206,7 +206,7 @@ async def test_a_department_gives_cases_to_the_departments_below_it_too() -> Non
 async def test_nobody_who_is_away_or_has_left_gets_a_case() -> None:
     """S3.8: the rule names Max, but Max is away and Ines has left, so Noor gets the case.
 
-    If Noor is away too, nobody gets the next case, but it has the department.
+    If Noor is away too, the next case gets the department Support, but no agent.
     """
     await rule(agent_id=MAX.id)
     await away(MAX.id)
@@ -328,7 +328,10 @@ async def test_a_case_that_somebody_takes_while_it_is_handed_over_stays_with_the
 
 
 async def test_a_contact_can_dispatch_no_case_and_the_database_agrees() -> None:
-    """D52: `dispatch` refuses Ada. The database neither dispatches Gil's case for her nor shows her dispatch tables."""
+    """D52: `dispatch` refuses Ada.
+
+    The database does not dispatch Gil's case for her, and lets her read no dispatch table.
+    """
     case, other = await opened(), await opened(GIL)
     await rule(agent_id=MAX.id)
     async with transaction(ADA) as tx:

@@ -36,7 +36,7 @@ async def answer(case: Case, at: object, key: uuid.UUID | None = None) -> Case:
 
 
 async def test_a_reply_within_the_days_opens_the_case_and_a_later_one_begins_a_case_that_follows_it() -> None:
-    """S3.18: with a 14-day limit, a reply up to 14 days after closing reopens the case; a later one makes a new one.
+    """S3.18: a customer's reply within the 14-day limit reopens the closed case; a later reply creates a new case.
 
     The logs of both cases record that the new case follows the old one, and the old case stays closed. Sending the same
     form again creates no third case. After the 14 days, an agent can reopen the old case, but the customer cannot.

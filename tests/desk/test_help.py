@@ -132,7 +132,7 @@ async def test_a_new_article_is_saved_before_pictures_are_added_to_it(app: Gate)
     ],
 )  # fmt: skip
 async def test_a_wrong_field_of_an_article_is_refused_and_changes_nothing(fields: dict[str, str], wrong: str) -> None:
-    """S2.45: an article with an invalid field, such as another article's title, is refused with an error for it."""
+    """S2.45: an invalid field of an article, such as another article's title, gets an error, and nothing is saved."""
     await article()
     other = await article("Another one")
     with pytest.raises(Invalid) as refused:

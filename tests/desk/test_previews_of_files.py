@@ -72,7 +72,7 @@ async def test_a_picture_has_a_thumbnail_and_is_shown_in_place_by_a_drawing(app:
 
 
 async def test_pages_of_a_pdf_are_shown_as_pictures_five_at_once(app: Gate) -> None:
-    """S3.12, R59: a preview shows five pages of a PDF as images and links to the next five; an unknown page is 404."""
+    """S3.12, R59: a preview shows five pages of a PDF as images and links to the next ones; an unknown page is 404."""
     here = (await with_files(app, {"offer.pdf": pdf(7)}))["offer.pdf"]
     async with await Browser.of(app, ADA, at=NOW) as ada:
         first = (await ada.get(f"{here}/preview", headers=FRAGMENT)).text

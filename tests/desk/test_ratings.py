@@ -1,4 +1,4 @@
-"""Test how contacts rate the solution of a case, on its page or by a link in a mail, and which ratings are refused."""
+"""Test how contacts rate a case's solution, on the case's page or by a mailed link, and which ratings are refused."""
 
 import asyncio
 from datetime import timedelta
@@ -219,7 +219,7 @@ async def test_the_mail_of_a_solved_case_has_a_link_that_rates_without_signing_i
 async def test_a_link_that_is_forged_expired_or_whose_contact_lost_the_case_rates_nothing(
     app: Gate, settings: Settings, clock: Any
 ) -> None:
-    """R87: a rating link works for one contact and one case, until it expires, while the contact may see the case."""
+    """R87: a link works for its contact and case only, until it expires, and only if the contact may see the case."""
     case, other = await solved(), await solved(by=GIL)
     link = await linked(case, settings)
     token = link.removeprefix("/ratings/")

@@ -43,7 +43,7 @@ async def _connected(filled: str) -> AsyncIterator[None]:
 
 
 async def test_a_search_reads_hardly_more_cases_than_it_finds() -> None:
-    """A search for a rare word reads at most about 100 rows more than the number of cases that it finds.
+    """A search for a rare word reads fewer than 100 rows more than the number of cases that it finds.
 
     This also holds if the word is half typed or beside common words. A search that finds nothing reads nothing. A
     search for common words stops at 1,001 cases; it reads at most 8,192 of 12,000 index rows and under 1,100 cases.

@@ -80,9 +80,9 @@ async def test_a_case_is_reminded_of_and_closed_as_the_reminder_announced() -> N
 
 
 async def test_an_answer_a_new_question_and_a_changed_rule_end_what_was_announced() -> None:
-    """S3.18: a case is not closed once its contact has answered, or once the rule has no number of days to closing.
+    """S3.18: an answered case is not closed. No case is closed once the rule sets no number of days for it.
 
-    A further reply of an agent starts the days until the reminder again.
+    A further reply of an agent starts the time until the reminder again.
     """
     await rule("1", "2")
     answered, asked, kept = await waiting(), await waiting(), await waiting()
@@ -105,7 +105,7 @@ async def test_a_closing_without_a_reminder_before_it_is_refused(remind: str, cl
 
 
 async def test_a_case_that_is_answered_while_it_is_to_be_closed_stays_open() -> None:
-    """S3.18: the job that closes cases skips a case to which Ada is just replying, and the answered case stays open."""
+    """S3.18: the job that closes cases skips a case while Ada is replying to it, and the answered case stays open."""
     await rule("1", "2")
     case, at = await waiting(), NOW + 2 * DAY
     await run(NOW + DAY)

@@ -46,7 +46,7 @@ async def reply(case: Any) -> None:
 
 
 async def test_the_bell_counts_live_and_what_is_read_in_one_tab_is_gone_in_the_other(visitors: Visitors) -> None:
-    """S3.4: the bell of Ada's page counts a new reply at once. When she reads it in another tab, the bell is empty."""
+    """S3.4: the bell of Ada's page counts a new reply at once, and empties when she reads the reply in another tab."""
     case = await a_case_of_ada()
     page = await shown(visitors, ADA.email, "/notices", "/live")
     await expect(page.get_by_role("heading", name="Nothing has happened yet")).to_be_visible()

@@ -60,7 +60,7 @@ async def test_text_wins_over_its_picture_and_a_picture_alone_is_attached(
 
 
 async def test_what_leads_to_a_text_field_puts_the_cursor_into_it(visitors: Visitors) -> None:
-    """The link *Answer* on a contact's home page leads to a focused text field, and so do the pages for a new case."""
+    """The link *Answer* on a contact's home page, and the pages for a new case, put the cursor into a text field."""
     await opened()
     async with transaction(INES):
         await (await Case.find(1001, INES)).reply(by=INES, text="Which one?", at=NOW, then=Status.WAITING_FOR_CUSTOMER)

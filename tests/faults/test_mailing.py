@@ -105,8 +105,8 @@ async def repeated_at(
 ) -> int | None:
     """Kill the worker at a step and let the next worker send the rest.
 
-    Return how many mails were sent twice, or None if the first worker ended before that step. Assert that both people
-    got their mail. Assert that a mail was sent twice only if it was not recorded as sent, and with the same Message-ID.
+    Return how many mails were sent twice, or None if the first worker ended before that step. Assert that both mails
+    were sent. Assert that a mail was sent twice only if it was not recorded as sent, and with the same Message-ID.
     """
     sink[0].messages.clear()
     before = await recorded_as_sent()
@@ -132,7 +132,8 @@ async def test_a_killed_worker_forgets_no_mail_and_repeats_at_most_the_one_it_wa
     """R76: after SIGKILL at any statement, or around the sending of any mail, the next worker sends what is missing.
 
     Only a mail that the server had accepted, but that was not yet recorded as sent, is sent a second time, with the
-    same Message-ID. Each test run kills the worker at the first mail and at ten other steps, which change daily.
+    same Message-ID. Each day, the test kills the worker at the first mail and at ten steps that change daily; with
+    `--all`, at every step.
     """
     await replied(0)
     last, first = await asyncio.to_thread(mailed, environment, mode, 0, tmp_path / "said") or (0, 0)

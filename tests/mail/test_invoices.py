@@ -158,7 +158,7 @@ async def test_an_address_that_is_also_a_contacts_gets_the_invoice_once(settings
 
 @pytest.mark.parametrize(("choice", "in_digest"), [(Mail.DIGEST, 1), (Mail.NEVER, 0)])
 async def test_what_a_contact_has_chosen_comes_first(settings: Settings, choice: Mail, in_digest: int) -> None:
-    """A contact who hears of invoices in the digest, or has switched mails of them off, is not mailed the invoice."""
+    """A contact who chose the digest for invoices, or no mails of invoices, gets no mail that brings the invoice."""
     await chosen(ADA, choice)
     await issued()
     assert await composed(settings) == {}
@@ -187,7 +187,7 @@ async def test_a_contact_who_switched_mails_off_in_between_gets_nothing(settings
 
 
 async def test_a_contact_who_lost_the_right_in_between_gets_nothing(settings: Settings) -> None:
-    """R12, R26: no mail is written to a contact who has just lost the right, nor to a former accounts address."""
+    """R12, R26: no invoice is mailed to a contact who just lost the right to it, nor to a former accounts address."""
     await delivered(email=ACCOUNTS)
     await issued()
     assert len(await begun()) == 2

@@ -64,7 +64,8 @@ async def test_the_database_knows_the_same_kinds_as_the_registry() -> None:
 async def test_every_agent_is_notified_of_a_new_case_until_it_is_assigned() -> None:
     """S3.4: when a case is opened, all agents except the one who opened it are notified.
 
-    A contact for whom an agent opened the case is notified too. When the case is assigned, only its new agent is.
+    A contact for whom an agent opened the case is notified too. When the case is assigned, only its new agent is
+    notified.
     """
     case = await opened()
     assert await told() == {("Ines", "case.opened"), ("Max", "case.opened"), ("Noor", "case.opened")}

@@ -1,4 +1,4 @@
-"""Test that opening the page of a notice marks the notice as read, and which kinds of notice a person can choose."""
+"""Test that the page to which a notice leads marks the notice as read, and which kinds of notice people can choose."""
 
 import pytest
 

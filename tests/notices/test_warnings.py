@@ -209,7 +209,7 @@ async def test_hours_that_cannot_be_read_stop_no_other_notice(monkeypatch: pytes
 
 
 async def test_an_expiring_voucher_causes_one_warning_in_the_morning_until_its_last_day_changes() -> None:
-    """S2.3: people are warned once, 30 days before a voucher with hours left expires, and again if that day moves."""
+    """S2.3: one warning is made 30 days before a voucher with hours left expires; a later last day causes another."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
         voucher = await a_voucher(

@@ -196,7 +196,7 @@ async def test_every_spelling_of_an_address_signs_in_and_is_counted_as_the_same(
 
 
 async def test_what_the_database_takes_for_lower_case_is_another_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R6: an address with İ (a capital I with a dot) differs from the one with i, although PostgreSQL lowers İ to i."""
+    """R6: a mail address with the dotted capital İ differs from the one with i, although PostgreSQL lowers İ to i."""
     monkeypatch.setattr(credentials, "PER_ACCOUNT", attempts.Limit(free=1))
     await wrong(INES.email)
     assert await wrong(INES.email.replace("i", "\u0130", 1), password=PASSWORD) == credentials.WRONG

@@ -1,4 +1,4 @@
-"""Test the report of revenue, cost and profit: in every grouping, its sums equal those of documents and time."""
+"""Test revenue, cost and profit: in every grouping, they equal the sums of the documents and the cost of the time."""
 
 from datetime import date, timedelta
 from decimal import Decimal
