@@ -83,7 +83,10 @@ PLAIN_CYCLES = (Cycle.MONTHLY, Cycle.QUARTERLY, Cycle.YEARLY)
 """The billing cycles that the input of the command `portal simulate` may have without the extended dialect."""
 
 LAST_ANCHOR_DAY = 28
-"""The last day of a month on which the anchor of a contract may be in that input. Every month has a 28th."""
+"""The last day of a month on which the anchor of a contract may be. Every month has a 28th.
+
+This limit is only for the input of `portal simulate` without the extended dialect.
+"""
 
 
 def period_of(anchor: date, cycle: Cycle, day: date) -> Period:

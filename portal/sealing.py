@@ -16,7 +16,10 @@ class Broken(ValueError):
 
 
 class Sealer:
-    """Encrypts and signs text with the first secret, and accepts text of any of them, so that the secret can be rotated."""
+    """Seals text with its first secret, and opens text that was sealed with any of its secrets.
+
+    So the secret can be rotated. To seal is to encrypt and sign, or only to sign.
+    """
 
     def __init__(self, *secrets: str) -> None:
         self._secrets = secrets

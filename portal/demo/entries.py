@@ -131,7 +131,7 @@ async def _log(scenario: Scenario, piece: PlannedWork, at: datetime) -> None:
 
 
 def _call_out(scenario: Scenario, piece: PlannedWork, service_id: int | None) -> int | None:
-    """Return the id of the service's fixed-fee task; None if it has none or the work is longer than such a task."""
+    """Return the id of the service's fixed-fee task; None without such a task or for work over `LONGEST_CALL_OUT`."""
     return scenario.call_outs.get(service_id) if service_id and piece.minutes <= LONGEST_CALL_OUT else None
 
 

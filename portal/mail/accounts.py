@@ -45,9 +45,9 @@ async def _reset(settings: Settings, receiver: Reader, token: str, at: datetime)
 async def invitation(invitation_id: int, settings: Settings, at: datetime) -> Mail | None:
     """Make the token of a link that somebody asked the portal to mail, and return the mail with this link.
 
-    The link is for an invitation or a new password. Return None if the link was mailed already, was withdrawn or has
-    expired, or if the recipient has lost access. Each mail has a new Message-ID, because a mail that is sent again has
-    a new link.
+    The link is for an invitation or a new password. Return None if the link was mailed already, has ended (used,
+    replaced or withdrawn) or has expired, or if the recipient has lost access. Each mail has a new Message-ID, because
+    a mail that is sent again has a new link.
     """
     async with transaction(None) as tx:
         made = await invitations.renew(invitation_id, at)

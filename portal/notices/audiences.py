@@ -75,9 +75,10 @@ array(
   )
   select id from named union all select id from managers where not exists (select from named))
 """
-"""SQL for the ids of the managers of a department: of the case `k` or, if it has none, of its agent `h`.
+"""SQL for the ids of the managers of the case's department or, without one, of the department of the case's agent.
 
-These are the managers who are designated for the department or one above it; if there are none, all managers.
+The case is `k` and its agent is `h`. The ids are those of the managers who are designated for the department or one
+above it; if there are none, of all managers.
 """
 
 ENDING = f"""

@@ -22,7 +22,7 @@ BATCH = 500
 
 
 USING = ("time.approved", "invoice.issued", "invoice.paid", "voucher.sold")
-"""The kinds of outbox rows that can change how much of a customer's prepaid hours is used."""
+"""The kinds of outbox rows after which more or fewer of a customer's prepaid hours may be used."""
 
 
 async def pass_on(at: datetime, *, mails: bool = True, most: int = BATCH) -> int:
@@ -98,9 +98,9 @@ async def make(due: Sequence[Due], at: datetime, *, mails: bool = True) -> None:
     """Insert these notices, in the caller's transaction, and update the open pages of their recipients.
 
     A notice is skipped if it exists already, if its recipient has switched off notices of this kind, or if the
-    recipient's access has ended. If the customer has issued invoices mailed to its contacts, a contact who wants the
-    notice mailed at once gets one mail, the mail with the invoice, and no separate mail for the notice. `at` is the
-    present instant. With `mails=False`, no notice is mailed.
+    recipient's access has ended. If the customer wants invoices mailed to contacts, a contact who wants the notice of
+    an issued invoice mailed at once gets only the mail with the invoice, and no separate mail for the notice. `at` is
+    the present instant. With `mails=False`, no notice is mailed.
     """
     choices, rows, letters = await choices_of({one.credential_id for one in due}), [], []
     by_mail = await invoice_mails.mailed_to_contacts(

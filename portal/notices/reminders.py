@@ -1,7 +1,7 @@
-"""Remind managers of time that waits for approval, and agents of time that they have not logged for last week.
+"""Remind managers of time that waits for approval, and agents of time of last week that is not logged or submitted.
 
 Reminders are made in the morning, in the time zone of the recipient. Managers are reminded on each working day. Agents
-are reminded at most once a week, on the first working day on which time of last week is missing. The `record_id` of a
+are reminded at most once a week, on the first working day on which such time is missing. The `record_id` of a
 reminder is a day as a number, so that nobody gets the same reminder twice: the present day for a reminder of approvals,
 the Monday of last week for a reminder of missing time.
 """

@@ -19,7 +19,7 @@ from portal.words import Settlement
 
 DAY = timedelta(days=1)
 AHEAD = 30
-"""The maximum number of days before the end of a voucher or contract on which people are warned.
+"""How many days before the end of a voucher or contract people are warned.
 
 If a voucher or contract is so short that a quarter of its term has fewer days, people are warned when a quarter of the
 term is left. For a contract that renews itself, the days are counted back from the last day on which notice can be

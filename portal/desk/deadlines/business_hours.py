@@ -22,7 +22,10 @@ _MINUTE = 60_000_000
 _BLOCK = 64
 """How many days are added to a `Calendar` at once when it needs an instant outside its days."""
 FARTHEST = 3700
-"""How many days are searched for a deadline. If they have too little working time, there is no deadline."""
+"""How many days after its start a deadline is searched for.
+
+If these days have too little working time, there is no deadline.
+"""
 
 WINDOWS = tuple((weekday, 9 * 60, 17 * 60) for weekday in range(1, 6))
 """The windows that apply until an admin sets others: 9 to 17 o'clock from Monday to Friday."""

@@ -73,9 +73,9 @@ def shape_of(name: str, media_type: str) -> Shape | None:
 
 
 async def kept(attachment_id: uuid.UUID, page: int, side: int) -> tuple[bool, previews.Drawing | None]:
-    """Return whether this page of a file was drawn in this size before, and the stored drawing.
+    """Return whether drawing this page of a file in this size was tried before, and the stored drawing.
 
-    The drawing is None if the page was not drawn before, or if it cannot be drawn. `page` counts from 1, and `side` is
+    The drawing is None if drawing was not tried, or if the page cannot be drawn. `page` counts from 1, and `side` is
     the maximum width and height in pixels.
     """
     row = await current().fetchrow(

@@ -60,7 +60,7 @@ async def draw(content: bytes) -> previews.Drawing:
 
 
 async def add(article: Article, file_name: str, drawing: previews.Drawing, at: datetime) -> str:
-    """Add an image to the article, and return its name, which is made from the name of the uploaded file.
+    """Add an image to the article, and return the name of the image, made from the name of the uploaded file.
 
     The caller has locked the row of the article. Raise `Invalid` at the field `picture` if the article has `MOST`
     images already.

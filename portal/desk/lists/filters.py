@@ -35,7 +35,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A chip for one value that is set: filter and value in words, and the query string of the list without it."""
+    """A chip for one value that is set: filter and value in words, and the list's query string without this value."""
 
     words: str
     without: str

@@ -35,7 +35,7 @@ GROUPS = {
 
 
 def joined(ordered: str) -> str:
-    """Return the SQL that joins the groups by which a list is sorted, or "" if it is sorted by a column of a case.
+    """Return the SQL that joins the groups by which a list is sorted first; "" if a column of a case comes first.
 
     `ordered` is the SQL after `order by`. The groups are sorted, so that PostgreSQL can read the cases of one group
     after another.

@@ -118,7 +118,7 @@ class Contact(Person, Table, tablename="contact"):
     ) -> "Contact":
         """Create a contact. A contact with a mail address sets a password later, through an invitation link.
 
-        If an agent creates the contact, the customer is locked, so that nobody can end the customer before the
+        Unless `by` is a contact, the customer is locked, so that nobody can end the customer before the
         transaction ends. If `by` is a contact, the customer is not locked, because the database role of contacts may
         not do that; should the customer end at the same moment, the new contact cannot sign in. Raise `Invalid` for a
         field that is not valid or a mail address that somebody else has. If `by` is a contact, raise it also for a

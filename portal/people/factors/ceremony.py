@@ -1,7 +1,7 @@
 """The WebAuthn ceremonies that register and verify passkeys, with the library `webauthn`.
 
-`passkeys` imports this module only when a passkey is first used, because the library takes 15 MB of memory and most
-processes never need it.
+`passkeys` imports this module only when a passkey is first added or used, because the library takes 15 MB of memory and
+most processes never need it.
 """
 
 import webauthn

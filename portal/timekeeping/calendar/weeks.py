@@ -169,7 +169,7 @@ def monday_of(day: date) -> date:
 
 
 async def week_of(reader: AgentReader, first: date, at: datetime, *, more: Iterable[RowKey] = ()) -> Week:
-    """Return the reader's week from the Monday `first` on, with a row for each key under which the reader logged time.
+    """Return the reader's week from the Monday `first` on, with a row for each key of the reader's time in that week.
 
     `more` are the keys of further rows. A key whose case, project, service or kind does not exist gets no row.
     """

@@ -39,7 +39,8 @@ class Warned:
 class PlannedTime:
     """Time that is about to be stored, as far as it is known.
 
-    `minutes` are the minutes worked. `entry_id` is the id of the entry that is changed, or None for a new entry.
+    `minutes` are the minutes worked. `entry_id` is the id of the entry that is changed, or None for a new entry. A
+    changed entry is not compared with itself.
     """
 
     agent_id: int
