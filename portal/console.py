@@ -9,6 +9,7 @@ import contextlib
 import io
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -67,7 +68,8 @@ def greet(text: str) -> None:
 def run(command: Callable[[], int]) -> NoReturn:
     """Prepare the standard streams, call `command`, and exit with the status that it returns.
 
-    Exit with 1 and a one-line message if the output of a successful command could not be written.
+    Exit with 1 and a one-line message if the output of a successful command could not be written, and with 1 and a
+    traceback after an unexpected exception.
 
     The process ends without finalizing the interpreter. A thread of the storage library, which is written in Rust, may
     still wait for the GIL when its last transfer is complete. CPython before 3.14 ends such a thread during
@@ -78,6 +80,9 @@ def run(command: Callable[[], int]) -> NoReturn:
         status = command()
     except SystemExit as end:  # raised by the argument parser and by signal handlers
         status = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+    except BaseException:
+        traceback.print_exc()
+        status = 1
     try:
         sys.stdout.flush()
     except OSError as error:

@@ -32,15 +32,13 @@ _numbers = itertools.count(1)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """If all tests have passed, write the stamps by which `./dev test` skips tests whose files are unchanged.
+    """Record that the tests that `./dev test` may spare passed with the current files, so that it skips them next time.
 
-    A stamp is a file with a digest of the files on which a group of tests depends. PORTAL_TEST_STAMPS has the path and
-    the digest of each stamp to write, as `path=digest:path=digest`.
+    PORTAL_TEST_STAMPS has a line `path=digest` for each file to write: its path, and a digest of the current files.
     """
-    stamps = os.environ.get("PORTAL_TEST_STAMPS", "")
-    if stamps and exitstatus == 0 and not hasattr(session.config, "workerinput"):
-        for stamp in stamps.split(os.pathsep):
-            path, _, digest = stamp.partition("=")
+    if exitstatus == 0 and not hasattr(session.config, "workerinput"):
+        for stamp in os.environ.get("PORTAL_TEST_STAMPS", "").splitlines():
+            path, _, digest = stamp.rpartition("=")
             Path(path).write_text(digest)
 
 

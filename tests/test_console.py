@@ -239,7 +239,8 @@ def test_a_command_keeps_its_status_whatever_happens_in_other_threads_when_the_i
     During finalization, a thread of the storage library could abort the process and so change the status.
     """
     ends = "import atexit, os; from portal import console; atexit.register(os._exit, 134); "
-    for returned, said in (("0", ""), ("print('made') or 1", "made\n")):
+    for returned, status, said in (("0", 0, ""), ("print('made') or 1", 1, "made\n"), ("1 / 0", 1, "")):
         program = f"{ends}console.run(lambda: {returned})"
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stdout) == (int(returned[-1]), said)
+        assert (done.returncode, done.stdout) == (status, said)
+        assert ("ZeroDivisionError" in done.stderr) is (returned == "1 / 0")

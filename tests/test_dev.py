@@ -3,6 +3,7 @@
 import importlib.machinery
 import importlib.util
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -131,6 +132,7 @@ def test_browser_and_infrastructure_are_tested_in_ci_and_after_a_change_of_their
     kind runs the tests of that kind only. In CI, both kinds always run.
     """
     monkeypatch.delenv("CI", raising=False)
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     monkeypatch.setenv("PORTAL_TEST_STAMPS", "")
 
     def chosen() -> str:
@@ -142,7 +144,7 @@ def test_browser_and_infrastructure_are_tested_in_ci_and_after_a_change_of_their
     assert chosen() == "not long and not (infra) and not (browser)"
     monkeypatch.setattr(dev, "is_as_cloned", lambda *_: False)
     assert chosen() == "not long"
-    stamps = dict(stamp.split("=") for stamp in os.environ["PORTAL_TEST_STAMPS"].split(os.pathsep))
+    stamps = dict(stamp.rsplit("=", 1) for stamp in os.environ["PORTAL_TEST_STAMPS"].splitlines())
     assert list(stamps) == [str(tmp_path / mark) for mark in ("infra", "browser")]
     for path, digest in stamps.items():
         Path(path).write_text(digest)
@@ -156,6 +158,23 @@ def test_browser_and_infrastructure_are_tested_in_ci_and_after_a_change_of_their
     assert os.environ["PORTAL_TEST_STAMPS"].startswith(f"{tmp_path / 'browser'}=")
     (tmp_path / "infra").write_text("another")
     assert chosen() == "not long"
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-k money")
+    assert chosen() == "not long"
+    assert os.environ["PORTAL_TEST_STAMPS"] == "", "a part of the tests proves nothing of the others"
+
+
+def test_browser_tests_run_again_after_a_change_of_what_they_import_from_the_tests(dev: ModuleType) -> None:
+    """`SPARED` names every module of the tests that the browser tests import."""
+    named = {path for pattern in dev.SPARED["browser"] for path in dev.ROOT.glob(pattern)}
+    imported = {
+        name
+        for folder in ("e2e", "look")
+        for path in (dev.ROOT / "tests" / folder).glob("*.py")
+        for name in re.findall(r"^ *from (tests[.\w]*) import", path.read_text(), re.MULTILINE)
+    }
+    files = [dev.ROOT / f"{name.replace('.', '/')}.py" for name in imported]
+    assert len(files) > 20
+    assert [str(file) for file in files if file.is_file() and file not in named] == []
 
 
 def test_each_pattern_of_spared_tests_finds_files_and_git_understands_it_alike(dev: ModuleType) -> None:

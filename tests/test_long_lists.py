@@ -11,6 +11,7 @@ from portal.database.pages import SIZE
 from portal.storage import Storage
 from portal.web.gate import Gate
 from tests.browser import HOST, Browser
+from tests.forms import form_of
 from tests.multiplied import multiply
 from tests.pages import MORE
 from tests.places import Places, furnished
@@ -121,6 +122,15 @@ async def test_two_lists_of_a_page_are_turned_each_by_itself(app: Gate) -> None:
         page = (await noor.get(following.replace("&amp;", "&"))).text
         assert f'href="{customer}?page=2&amp;contracts=1#contracts" rel="prev"' in page
         assert f'href="{customer}?contracts=2&amp;page=1" rel="prev"' in page
+        form = form_of(page, f"{customer}/default-service")
+        first, second = form.offered["service_id"][1:3]
+        old = {name: value for name, value in form.fields.items() if name != "csrf"} | {"case_type_id": ""}
+        await noor.send_form(f"{customer}/default-service", old | {"service_id": first})
+        for referer in ("", f"http://{HOST}/agent/cases?page=3", f"http://{HOST}{customer}?page=2&contracts=2"):
+            refused = await noor.send_form(f"{customer}/default-service", old | {"service_id": second}, referer=referer)
+            assert refused.status_code == 409
+            assert f'href="{customer}?' in refused.text
+            assert f'href="{customer}/default-service?page' not in refused.text
         path = "/agent/setup/roles"
         refused = await noor.send_form(path, {"name": ""}, referer=f"http://{HOST}{path}?page=2")
         assert refused.status_code == 422

@@ -138,7 +138,9 @@ def test_all_of_it_stops_within_five_seconds_with_streams_open(
         assert time.monotonic() - began < 5
     assert all(over(process) for process in everything)
     assert running.process.stdout is not None
-    assert running.process.stdout.read() == "stopped\n"
+    # On a busy machine, the web server may have to kill its worker, and says so before.
+    *said, last = running.process.stdout.read().splitlines()
+    assert (last, [line for line in said if "Killing worker" not in line]) == ("stopped", [])
 
 
 def test_kill_9_of_the_parent_ends_everything(tree: Callable[..., Tree]) -> None:

@@ -2,7 +2,7 @@
 
 import re
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import structlog
 
@@ -31,12 +31,12 @@ class Sink:
 
 async def write_file(
     archive: zipfile.ZipFile, sink: Sink, name: str, key: str, chunks: AsyncIterator[bytes]
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """Add a stored file to `archive`, which writes to `sink`, as the member `name`, and yield what is written meanwhile.
 
     `key` is the key of the file in the storage, and `chunks` its content as `Storage.read` returns it. If the storage has no
     such file, because it was redacted after its name was read or because it is lost, the member is empty and a warning is
-    logged.
+    logged. Close the generator before `archive` (`aclosing`), also when a download is given up.
     """
     with archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as out:
         try:

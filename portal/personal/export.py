@@ -6,6 +6,7 @@ ZIP file contains no password hash, token or key, and nothing that others wrote.
 
 import zipfile
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,8 +91,9 @@ async def write_zip(person: Person, storage: Storage, drafts: Sequence[str]) -> 
         archive.writestr("drafts.json", "[\n" + ",\n".join(drafts) + "\n]\n")
         async for file in _files(person):
             name = f"files/{file['id']}/{file['name']}"
-            async for written in write_file(archive, sink, name, file["key"], storage.read(file["key"])):
-                yield written
+            async with aclosing(write_file(archive, sink, name, file["key"], storage.read(file["key"]))) as written:
+                async for chunk in written:
+                    yield chunk
     yield sink.take()
 
 

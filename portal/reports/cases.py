@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from portal.database import current, transaction
@@ -51,8 +52,9 @@ async def write_zip(
         for name, content in tables:
             archive.writestr(name, content)
         for name, key in files:
-            async for written in write_file(archive, sink, f"files/{name}", key, storage.read(key)):
-                yield written
+            async with aclosing(write_file(archive, sink, f"files/{name}", key, storage.read(key))) as written:
+                async for chunk in written:
+                    yield chunk
     yield sink.take()
 
 

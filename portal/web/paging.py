@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 from portal.database.pages import Page
 from portal.numbers import number_in
@@ -23,20 +23,23 @@ def in_pages(request: Web, rows: Sequence[Any], name: str = "page") -> TurnedPag
     name as its id, because the links to the other pages of the list lead to that element. After a refused form, and
     when htmx reloads a part of the page, the parameter is taken from the URL of the page that the reader has open.
     """
-    page = TurnedPage.cut(rows, turned_to(request, name))
-    page.pages = links_of(request, page, name)
+    path = _open(request).path
+    page = TurnedPage.cut(rows, turned_to(request, path, name))
+    page.pages = links_of(request, path, page, name)
     return page
 
 
-def turned_to(request: Web, name: str = "page") -> int | None:
-    """Return the page number in the query parameter `name` of the page that the reader has open, or None."""
-    return number_in(dict(_open(request)[1]).get(name))
+def turned_to(request: Web, path: str, name: str = "page") -> int | None:
+    """Return the page number in the query parameter `name` if the reader has the page at `path` open, or None."""
+    return number_in(dict(_query_of(request, path)).get(name))
 
 
-def links_of(request: Web, page: Page, name: str = "page") -> dict[str, Any]:
-    """Return the variables of `shared/_pages.html` for `page`: links that change only the query parameter `name`."""
-    path, query = _open(request)
-    others = urlencode([(key, value) for key, value in query if key != name])
+def links_of(request: Web, path: str, page: Page, name: str = "page") -> dict[str, Any]:
+    """Return the variables of `shared/_pages.html` for `page`, a part of a list on the page at `path`.
+
+    If the reader has that page open, its links change only the query parameter `name`.
+    """
+    others = urlencode([(key, value) for key, value in _query_of(request, path) if key != name])
     links = page.links(f"{path}?{others}{'&' if others else ''}{name}=")
     if name != "page":
         turned = {side: f"{links[side]}#{name}" for side in ("previous", "next") if links[side]}
@@ -44,9 +47,14 @@ def links_of(request: Web, page: Page, name: str = "page") -> dict[str, Any]:
     return links
 
 
-def _open(request: Web) -> tuple[str, list[tuple[str, str]]]:
-    """Return path and query of the page that the reader has open, also after a refused form or for a part of the page."""
+def _query_of(request: Web, path: str) -> list[tuple[str, str]]:
+    """Return the query parameters with which the reader has the page at `path` open; none if another page is open."""
+    here = _open(request)
+    return parse_qsl(here.query) if here.path == path else []
+
+
+def _open(request: Web) -> SplitResult:
+    """Return the URL of the page that the reader has open, also after a refused form or for a part of the page."""
     own = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     is_open = request.method == "GET" and not wants_fragment(request)
-    here = urlsplit(own if is_open or page_of(request) == "/" else page_of(request))
-    return here.path, parse_qsl(here.query)
+    return urlsplit(own if is_open or page_of(request) == "/" else page_of(request))

@@ -86,13 +86,14 @@ async def show(request: Web, reader: NamedDependency[AgentReader], customer: Fro
 
 async def _show(request: Web, *, reader: AgentReader, customer: int, **again: Any) -> Response[str]:
     found = await Customer.find(customer, reader)
+    here = f"/agent/customers/{found.id}"
     types, defaults, contacts = (
         await CaseType.listed(),
         await DefaultService.of(found.id),
-        await Contact.listed(found.id, turned_to(request)),
+        await Contact.listed(found.id, turned_to(request, here)),
     )
     return await agent_page(
-        request, reader, "agent/customers/show.html", customer=found, contacts=contacts, pages=links_of(request, contacts),
+        request, reader, "agent/customers/show.html", customer=found, contacts=contacts, pages=links_of(request, here, contacts),
         refused=await refusals.of_addresses([found.email or "", *(one["email"] or "" for one in contacts)]),
         defaults=defaults, seen=as_seen(DefaultsShown.of(defaults)), case_types=types,
         type_choices=choices(one for one in types if not one.ended_at), service_choices=await Service.offered(found.id),

@@ -74,7 +74,7 @@ PLACES: dict[str, tuple[Place, ...]] = {
         ),
         Place(
             "/agent/setup/fields", "Fields", "What else is recorded about cases, such as a serial number or a building.",
-            "custom fields custom text number date choice required hidden customers",
+            "own custom fields text number date choice required hidden customers",
         ),
         Place(
             "/agent/setup/workflow", "Workflow", "The statuses of cases, and which may follow which.",
