@@ -87,9 +87,9 @@ class Took(NamedTuple):
 
 
 async def timed(work: Callable[[], Awaitable[Any]], runs: int, watched: list[int]) -> Took:
-    """Return the median cost of `work` over `runs` runs, after two runs to warm up.
+    """Measure `runs` calls of `work`, after two calls to warm up, and return the medians.
 
-    `watched` are the process ids of the database sessions whose processor time counts.
+    `watched` are the process ids of database sessions. Their processor time is added to that of this process.
     """
     took = []
     for _ in range(runs + 2):

@@ -20,7 +20,7 @@ class Spent:
     async def add(self, work: Awaitable[Any], watched: list[int]) -> Any:
         """Await `work`, add the time it took, and return its result.
 
-        `watched` are the process ids of the database sessions whose processor time is added.
+        `watched` are the process ids of database sessions. Their processor time is added to that of this process.
         """
         began, used = time.perf_counter(), _processor(watched)
         result = await work

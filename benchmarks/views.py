@@ -3,7 +3,7 @@
 The pages are the agent's list of cases, a case, and the list and home page of a contact. The agent's list is measured
 in each view and sort order, and with several filters. Each view has more than 25 cases at every size, so that every
 list is a full page. Two fifths of the cases wait for an answer of the company, a fifth waits for the customer, and two
-fifths are done. Of the cases that wait for the company, one in ten is overdue, and one in ten comes near its deadline.
+fifths are done. One in ten of the cases that wait for the company is overdue, and one in ten comes near its deadline.
 One open case in sixteen is snoozed. 100 cases have a tag, and the agent has a saved view of the cases with this tag.
 """
 

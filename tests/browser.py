@@ -61,11 +61,10 @@ class Browser(httpx.AsyncClient):
         return {(cookie.name, cookie.value) for cookie in self.cookies.jar}
 
     async def csrf(self) -> str:
-        """Return a CSRF token: if somebody is signed in, a new one of the session, otherwise that of the sign-in page.
+        """Return a CSRF token: a new one of the session if somebody is signed in, otherwise the sign-in page's token.
 
-        The token of a session is computed without loading a page. That pages have such tokens is tested by
-        tests/web/test_gate.py and by each test that sends a form of a page. The same token is returned until the
-        cookies change.
+        The token of a session is computed without loading a page. tests/web/test_gate.py tests that pages have such
+        tokens, and so does each test that sends a form of a page. The same token is returned until the cookies change.
         """
         if self.token and self.token[0] == self.cookie_values():
             return self.token[1]

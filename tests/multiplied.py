@@ -61,7 +61,7 @@ _TYPES = {
 }
 """By type, the SQL of a unique column's value in a copy.
 
-Of the columns of a unique index, only the one whose type comes first here is changed.
+If a unique index has several columns, only the column whose type comes first here is changed.
 """
 
 _COLUMNS = """

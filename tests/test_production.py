@@ -87,10 +87,11 @@ async def command(cluster: Cluster, *words: str, typed: str = "", **more: str) -
 
 
 async def test_serve_says_in_one_sentence_why_it_does_not_start(cluster: Cluster) -> None:
-    """R24, R86, R88: `portal serve` refuses to start if the database or its role is unsuitable, with one error message.
+    """R24, R86, R88: `portal serve` refuses an unsuitable database or database role with one error message.
 
-    It starts no process and prints no traceback. Once the database is set up as docs/operations.md says, `portal serve`
-    still refuses to start as the owner of the tables, or if the database lacks a migration.
+    It refuses a server that it cannot reach, a superuser, and a role that is not a member of `portal_app`. After the
+    set-up that docs/operations.md describes, it still refuses the owner of the tables as its role, and a database that
+    lacks a migration. It starts no process and prints no traceback.
     """
     serve = ("serve", "--port", str(free_port()))
     nowhere = "postgresql://portal@127.0.0.1:1/portal"

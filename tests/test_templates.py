@@ -23,7 +23,7 @@ def test_a_missing_name_is_an_error() -> None:
 
 
 def test_everything_but_the_text_of_mails_is_escaped() -> None:
-    """R45: every template except those of plain-text mails escapes the values that it shows."""
+    """R45: every template except the templates of plain-text mails escapes the values that it shows."""
     autoescape = ENVIRONMENT.autoescape
     assert callable(autoescape)
     plain = [path for path in TEMPLATES.rglob("*.*") if not autoescape(name_of(path))]

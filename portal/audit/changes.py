@@ -218,8 +218,9 @@ class Change:
     def _part(self, name: str, value: Any) -> Part:
         """Return the value of the column `name` as the sentence shows it.
 
-        A value that refers to a row is shown as the name of the row, or as the text from `sentences.NAMELESS`, with a
-        link to the page of the row; other values are formatted. If the name or the value is missing, `GONE` is shown.
+        A value that refers to a row is shown as the name of the row, with a link to the page of the row. Time entries
+        and billing runs have no name: the link's text is made from the template in `sentences.NAMELESS`. Other values
+        are formatted. If the name or the value is missing, `GONE` is shown.
         """
         if name in REFERENCES and value is not None:
             named = self.names.get((REFERENCES[name], value), Part(GONE))

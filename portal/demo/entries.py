@@ -96,7 +96,7 @@ async def _log(scenario: Scenario, piece: PlannedWork, at: datetime) -> None:
     """Log one piece of work as a time entry, and set `piece.entry`.
 
     Time for trial customers, whose time is never charged, and 2.5 % of the time for other customers is logged at no
-    charge. Of the rest, 5 % of the entries of more than 75 minutes are billed as one hour. One entry in a hundred is
+    charge. 5 % of the remaining entries of more than 75 minutes are billed as one hour. One entry in a hundred is
     logged by the manager Max on behalf of its agent.
     """
     rng, customer = scenario.rng, piece.customer

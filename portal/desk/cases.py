@@ -48,8 +48,8 @@ class Case(Table, tablename="cases"):
     first deadline that is not met, and `soon_at` when that deadline comes near; both are None while the clock is
     paused. `waits_since` is since when the case waits for an answer of the customer, and `reminded_at` when the
     customer was reminded to answer. `closes_at` is when the case closes if nobody answers, as the customer was told.
-    `snoozed_until` is when a snoozed case returns to the working views. Of the customer's contacts, only the contact
-    and the watchers of a `confidential` case see it.
+    `snoozed_until` is when a snoozed case returns to the working views. A `confidential` case is hidden from all
+    contacts of the customer except its contact and its watchers.
     """
 
     id: BigSerial = BigSerial(primary_key=True)

@@ -83,9 +83,10 @@ class Outgoing:
 
     @property
     def can_be_sent(self) -> bool:
-        """Return whether the mail can be sent again, or for the first time if it was kept.
+        """Return whether an admin can have the mail sent, again or for the first time.
 
-        It must have no link for signing in, and be kept, refused or given up.
+        The mail must have no link for signing in. Its state must be refused, given up, or kept, which means that it was
+        never sent because no mail server was set up.
         """
         return bool(self.letter and not self.letter.has_link) and self.state in _TO_SEND_AGAIN
 

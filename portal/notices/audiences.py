@@ -77,8 +77,8 @@ array(
 """
 """SQL for the ids of the managers of the case's department or, without one, of the department of the case's agent.
 
-The case is `k` and its agent is `h`. The ids are those of the managers who are designated for the department or one
-above it; if there are none, of all managers.
+The case is `k` and its agent is `h`. The managers are those who are designated for the department or for one above it;
+if nobody is, all managers.
 """
 
 ENDING = f"""

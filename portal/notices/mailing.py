@@ -1,4 +1,4 @@
-"""Put the notices that are due into batches, each of which becomes one mail, and read the contents of a batch.
+"""Put the notices that are due into batches, and read the contents of a batch. Each batch becomes one mail.
 
 A batch holds notices of one person. Outside the digest, all notices of a batch are about the same case, time entry or
 invoice, so that mail programs show the mails about it as one thread. The digest is a batch of notices about

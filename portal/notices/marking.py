@@ -19,9 +19,9 @@ async def read(
 ) -> int:
     """Mark notices of the reader as read, update the reader's other open pages, and return how many were marked.
 
-    A repeat changes nothing. Each argument that is given limits the notices further. `notice_ids` are the ids of the
-    notices. `about` is what the notices are about, such as `("case", 7)`. `newest` is the highest id of a notice on the
-    page, so that notices made after the page was shown stay unread.
+    Notices that are read already do not change. Each argument that is given limits the notices further. `notice_ids`
+    are the ids of the notices. `about` is what the notices are about, such as `("case", 7)`. `newest` is the highest id
+    of a notice on the page, so that notices made after the page was shown stay unread.
     """
     what, subject_id = about or (None, None)
     marked = await current().fetch(_READ, reader.credential_id, at, notice_ids, kinds_about(what), subject_id, newest)
@@ -30,9 +30,9 @@ async def read(
 
 
 async def read_no_more(reader: Reader, read_at: datetime, at: datetime) -> None:
-    """Mark the notices as unread again that the reader marked as read at the instant `read_at`.
+    """Mark as unread again all notices that the reader marked as read at the instant `read_at`.
 
-    Notices that are only mailed and that the app does not show stay read. A repeat changes nothing.
+    Notices that are only mailed and that the app does not show stay read. Calling it again has no further effect.
     """
     marked = await current().fetch(
         "update notice set read_at = null where credential_id = $1 and read_at = $2 and in_app returning id",

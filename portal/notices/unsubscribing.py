@@ -65,10 +65,10 @@ class Unsubscription:
         return [side.word for kind in kinds if (side := kind.side(of_contact=self.of_contact))]
 
     async def carry_out(self) -> None:
-        """Switch the mails off for the person. What the app shows does not change. A repeat changes nothing.
+        """Switch the mails off for the person. What the app shows does not change.
 
-        Call this function outside a transaction: it opens its own, as the person. Do nothing for a person whose access
-        has ended.
+        Calling it again has no further effect. Call this function outside a transaction: it opens its own, as the
+        person. Do nothing for a person whose access has ended.
         """
         async with transaction(None) as tx:
             row = await tx.fetchrow("select * from person_of($1)", self.credential_id)

@@ -135,8 +135,8 @@ class Agent(Person, Table, tablename="agent"):
     async def end(self, at: datetime) -> None:
         """Record that the agent has left, and end the agent's access, sessions and open links at once (R12).
 
-        The agent's time entries and messages stay. A repeat changes nothing. Raise `Conflict` for an admin if no other
-        admin can sign in (R31).
+        The agent's time entries and messages stay. Calling it again has no further effect. Raise `Conflict` for an
+        admin if no other admin can sign in (R31).
         """
         if await self._is_only_admin():
             raise Conflict(f"{self.name} is the only admin: make another one first.")

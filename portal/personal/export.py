@@ -48,9 +48,10 @@ class Section:
 
 
 async def record(credential_id: int) -> None:
-    """Record in the audit log that the current user downloads the personal data of the person with `credential_id`.
+    """Record in the audit log that the reader of the transaction downloads the personal data of a person.
 
-    The database refuses this unless the current user is that person or an admin.
+    `credential_id` is the credential of the person whose data is downloaded. The database refuses this unless the
+    reader is that person or an admin.
     """
     await current().execute("select record_personal_export($1)", credential_id)
 

@@ -56,7 +56,7 @@ class DeletedPage:
 async def list_deleted(reader: AgentReader, since: date, until: date, *, before: int | None = None) -> DeletedPage:
     """Return a page of the entries that were deleted from the day `since` to the day `until`, both included.
 
-    The days are those of the reader's time zone. `before` is the cursor: the `version` of the last entry on the
+    Days begin and end in the reader's time zone. `before` is the cursor: the `version` of the last entry on the
     previous page.
     """
     last = min(until, date.max - timedelta(days=1)) + timedelta(days=1)

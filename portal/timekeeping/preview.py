@@ -105,9 +105,9 @@ async def understood(
 ) -> Understood:
     """Return the preview of the values entered so far. Values that cannot be read raise no exception.
 
-    With `customer_id` None, the service may belong to any customer. `held` is the number of minutes of an entry that is
-    being changed: a duration such as `+15m` is added to them. `where` is who worked, when and on which case; if it is
-    None, `odd` is empty.
+    With `customer_id` None, the service may belong to any customer. If an entry is being changed, `held` is the number
+    of minutes that it has now, to which a duration such as `+15m` is added. `where` says who worked, when and on which
+    case. If it is None, this is not known, so no warnings are looked for and `Understood.odd` is empty.
     """
     if not duration.strip():
         return Understood()

@@ -127,7 +127,10 @@ async def time_of_project(project_id: int) -> ProjectTime:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The billable minutes of a contract's time in one month (S2.20). `pending` are those of drafts and submitted time."""
+    """The billable minutes of a contract's time in one month (S2.20).
+
+    `approved` counts approved time, and `pending` counts drafts and submitted time.
+    """
 
     approved: int = 0
     pending: int = 0

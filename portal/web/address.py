@@ -12,7 +12,8 @@ def client_address(scope: Any, trusted: Sequence[IPv4Network | IPv6Network]) -> 
 
     `trusted` are the networks of the portal's own proxies. Each proxy appends its peer to `X-Forwarded-For`, so the
     client is the rightmost IP address that is not a trusted proxy. Entries to the left of the client's may be forged
-    (R6). An entry that is not an IP address ends the search. Return "-" if the server does not know its peer.
+    (R6). If the search meets an entry that is not an IP address, return the IP address of the trusted proxy that
+    appended it. Return "-" if the server does not know its peer.
     """
     client: str = (scope.get("client") or (UNKNOWN, 0))[0]
     if not trusted:

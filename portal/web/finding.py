@@ -64,11 +64,11 @@ async def asked(request: Web, name: str, finder: Finder) -> Found:
 async def asked_several(request: Web, finders: Mapping[str, Finder]) -> tuple[list[tuple[str, str]], dict[str, Found]]:
     """Return the query string as pairs of name and value with the new choices, and what each search field shows.
 
-    Each search field adds one value to a filter that may have several values. Of the query parameters with the filter's
-    name, the last one comes from the search field and holds an id; the others were chosen before. If the id or the
-    typed text finds a row, the id of that row replaces the last parameter, and the field is shown empty. Otherwise the
-    last parameter is removed, and the field shows the typed text. If the query string has no parameter `<name>_typed`,
-    the field is shown empty, and all parameters stay.
+    Each search field adds one value to a filter that may have several values. The last query parameter with the
+    filter's name comes from the search field and holds an id; the others were chosen before. If the id or the typed
+    text finds a row, the id of that row replaces the last parameter, and the field is shown empty. Otherwise the last
+    parameter is removed, and the field shows the typed text. If the query string has no parameter `<name>_typed`, the
+    field is shown empty, and all parameters stay.
     """
     pairs, shown = list(request.query_params.multi_items()), dict.fromkeys(finders, Found())
     for name, finder in finders.items():

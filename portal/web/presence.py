@@ -16,7 +16,7 @@ from portal.errors import Unavailable
 from portal.people.readers import AgentReader
 
 KIND = "presence"
-"""The kind of these notifications, which use the same channel as those of the outbox."""
+"""The kind of these notifications, which use the same channel as the notifications of the outbox."""
 KEPT_FOR = 45.0
 """After this many seconds without a heartbeat, a page counts as closed."""
 MOST_NAMED = 5

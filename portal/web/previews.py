@@ -98,9 +98,9 @@ async def _drawing(
 ) -> previews.Drawing | None:
     """Return the stored drawing of a page of a file, or draw and store the page. Return None if it cannot be drawn.
 
-    `count_drawing` ends the transaction of the request, so that none is open while the page is drawn (R84). That a page
-    cannot be drawn is stored only for page 1, because URLs can name any number of pages that a PDF does not have. Raise
-    `TooMany` if the reader has had too many previews drawn.
+    `count_drawing` ends the transaction of the request, so that none is open while the page is drawn (R84). A failure
+    to draw is stored only for page 1. Otherwise, requests for pages that a PDF does not have could store a failure for
+    each page number. Raise `TooMany` if the reader has had too many previews drawn.
     """
     if showing.shape_of(file.name, file.media_type) not in (Shape.PICTURE, Shape.PDF):
         return None

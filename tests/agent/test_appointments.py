@@ -240,7 +240,7 @@ async def test_the_customer_reads_what_is_planned_and_no_note(app: Gate, ines: B
     """S1.11, D57: Ada sees kind, time and agent of an appointment on her case until Ines cancels the appointment.
 
     She never sees the note of the appointment: PostgreSQL refuses contacts the column `note`. Alan and Gil, who may not
-    see the case, get 404.
+    see the case, get 404 for its page.
     """
     page = await planned(ines, here)
     async with await Browser.of(app, ADA, at=NOW) as ada:

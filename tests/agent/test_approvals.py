@@ -195,7 +195,7 @@ async def test_two_managers_at_once_one_gets_409(app: Gate) -> None:
 
 
 async def test_agents_get_403_and_contacts_404(app: Gate) -> None:
-    """Agents get 403 and contacts 404 on every approvals URL, and the entry stays submitted.
+    """On every approvals URL, agents who are not managers get 403 and contacts get 404; the entry stays submitted.
 
     A visitor who is not signed in is redirected.
     """

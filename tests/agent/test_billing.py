@@ -101,7 +101,7 @@ async def test_a_run_that_waits_for_a_customer_shows_its_page(app: Gate, dsn: st
 
 @pytest.mark.usefixtures("october")
 async def test_agents_get_403_and_contacts_404(app: Gate) -> None:
-    """Agents get 403 and contacts 404 on every billing URL, and their requests create no billing run."""
+    """On every billing URL, agents who are not managers get 403 and contacts get 404; no billing run is created."""
     async with transaction(MAX):
         run = await billing.run(date(2026, 11, 1), [GLOBEX], by=MAX, at=NOW)
     assert run is not None
@@ -171,7 +171,7 @@ async def test_what_a_run_skipped_has_a_next_page(app: Gate) -> None:
 
 
 async def test_the_preview_has_pages_with_the_sums_of_all_and_bills_one_page_or_all(app: Gate) -> None:
-    """R81, D47: the preview shows 101 customers on two pages, each of which shows the sum of all 101 customers.
+    """R81, D47: the preview shows 101 customers on two pages, and each page shows the sum of all 101 customers.
 
     A run bills either the customers that are ticked on one page, or all 101.
     """

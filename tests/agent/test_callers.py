@@ -164,8 +164,8 @@ async def test_an_admin_adds_a_contact_without_a_mail_address_and_gives_them_one
 ) -> None:
     """S3.4, S3.5, R20: Noor adds a contact without a mail address, who has no access and cannot be invited.
 
-    Once she has saved a mail address, she can invite the contact, but not remove the address again. A repeat changes
-    nothing. Ines, who is not an admin, gets 403, and Ada, a contact, gets 404.
+    Once she has saved a mail address, she can invite the contact, but not remove the address again. Sending the form
+    again changes nothing. If others send the form, Ines, who is not an admin, gets 403, and Ada, a contact, gets 404.
     """
     new = f"/agent/customers/{ACME}/contacts/new"
     fields = {"name": "Bea Roth", "phone": "+49 40 555 0199", "email": ""}
@@ -244,8 +244,8 @@ async def test_a_caller_ends_comes_back_and_is_erased_and_exported(
 ) -> None:
     """D58, R89: Noor downloads a caller's data, ends and restores their access, and erases them.
 
-    A repeat changes nothing, and Ines, who is not an admin, may not download the data. The page of the erasure counts
-    the caller's cases and messages. The case of the erased caller shows "Former contact".
+    Sending each form again changes nothing, and Ines, who is not an admin, may not download the data. The page of the
+    erasure counts the caller's cases and messages. The case of the erased caller shows "Former contact".
     """
     bea = await a_caller(ines)
     here = f"/agent/customers/{ACME}/contacts/{bea}"
@@ -385,7 +385,8 @@ async def test_an_administrator_of_the_customer_changes_a_caller_and_gives_them_
 ) -> None:
     """S3.15: Ada changes the telephone number of Bea, who has no mail address, and then adds a mail address.
 
-    Only then can Ada invite Bea. A contact whom Ada creates needs a mail address. Gil, of another customer, gets 404.
+    Only then can Ada invite Bea. A contact whom Ada creates needs a mail address. Gil, of another customer, gets 404
+    for Bea's page.
     """
     bea = await a_caller(ines)
     async with await Browser.of(app, ADA, at=app.clock()) as ada:

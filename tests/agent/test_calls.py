@@ -90,7 +90,8 @@ async def test_the_message_of_a_call_has_the_caller_as_author_and_names_who_took
 async def test_somebody_new_becomes_a_contact_in_the_same_form(ines: Browser) -> None:
     """S3.3: one form creates a contact without rights together with the case, and a refused form creates neither.
 
-    If a known contact has the typed mail address or number, the error names that contact. A repeat creates nothing.
+    If a known contact has the typed mail address or number, the error names that contact. Sending the form again
+    creates nothing.
     """
     new = {"contact": "", "new_name": "Bea Roth", "new_email": "bea@acme.example", "new_phone": "+49 40 555 0199"}
     for wrong, said in [

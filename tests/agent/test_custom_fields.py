@@ -94,7 +94,7 @@ async def test_a_field_is_edited_in_place_and_a_form_of_one_field_leaves_the_oth
 ) -> None:
     """S3.18: the panel of a case has, for each field, a menu with a form that changes that field and no other.
 
-    Without JavaScript, a link leads to the form with all fields. Saving redirects to the case, and a repeat changes
+    Without JavaScript, a link leads to the form with all fields. Saving redirects to the case, and saving again changes
     nothing. If somebody else has changed the field, the error message names the field. An unknown field gets 404, and
     Ada, a contact, gets 404 for the form.
     """

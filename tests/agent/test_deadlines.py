@@ -228,7 +228,7 @@ async def test_of_two_people_at_once_the_second_counts_on_from_the_first(app: Ga
 async def test_a_new_time_zone_of_the_company_begins_the_computation_again(noor: Browser) -> None:
     """D49: changing the company's time zone starts a recomputation of all deadlines; changing its city does not.
 
-    Business hours follow the time zone of the company.
+    Business hours are clock times in the company's time zone.
     """
     before = await runs()
     for typed, more in (({"city": "Bremen"}, 0), ({"time_zone": "America/New_York"}, 1)):

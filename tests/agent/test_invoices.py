@@ -62,8 +62,8 @@ async def test_a_draft_shows_its_lines_and_its_time(app: Gate) -> None:
 async def test_the_drafts_that_are_ticked_are_issued_and_the_others_are_named(app: Gate) -> None:
     """Max issues the ticked drafts, with consecutive numbers; the page then names each draft that cannot be issued.
 
-    A tick holds the sum of its draft. A tick without a sum, or with another sum than the draft has, gets 409. A repeat
-    issues nothing and gets 409. A form without ticks gets 422, and Ines, who is not a manager, gets 403.
+    A tick holds the sum of its draft. A tick without a sum, or with another sum than the draft has, gets 409. Sending
+    the form again issues nothing and gets 409. A form without ticks gets 422, and Ines, who is not a manager, gets 403.
     """
     async with transaction(MAX):
         first = await draft(await log(60))
@@ -102,8 +102,8 @@ async def test_the_drafts_that_are_ticked_are_issued_and_the_others_are_named(ap
 async def test_issuing_gives_the_number_and_twice_is_a_conflict(app: Gate) -> None:
     """A draft that Max issues gets the next number, a PDF and a CSV file.
 
-    A form without the sum that the page of the draft showed gets 409, and so does a repeat. After the issue, the page
-    of the draft redirects to the invoice.
+    A form without the sum that the page of the draft showed gets 409, and so does sending the form again. After the
+    issue, the page of the draft redirects to the invoice.
     """
     async with transaction(MAX):
         draft_id = await draft(await log(60))
@@ -311,7 +311,7 @@ async def test_a_statement_is_corrected_by_a_form_that_keeps_what_was_typed(app:
 
 @pytest.mark.parametrize("reader_and_status", [(INES, 403), (ADA, 404), (ALAN, 404), (GIL, 404)])
 async def test_agents_get_403_and_contacts_404(app: Gate, reader_and_status: tuple[Any, int]) -> None:
-    """Agents get 403 and contacts 404 on the managers' URLs of drafts, invoices and statements; a draft stays a draft.
+    """On managers' URLs of drafts, invoices and statements, agents get 403 and contacts get 404; a draft stays a draft.
 
     If a contact may see an issued document, the agents' URLs of this document redirect the contact to the document's
     page in the customers' area.
@@ -391,7 +391,7 @@ async def test_a_draft_says_what_its_pdf_cannot_show(app: Gate) -> None:
 
 
 async def test_a_long_document_is_shown_page_by_page(app: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lines and time entries of a long draft or invoice are shown in pages, each of which shows the total number.
+    """Lines and time entries of a long draft or invoice are shown in pages, and each page shows the total number.
 
     After an entry is removed from a draft, the redirect leads to the same page. Ada's page of the invoice shows the
     first entries of a line and how many there are in total.

@@ -231,7 +231,7 @@ async def test_a_contact_who_has_left_stays_the_contact_until_another_is_named(i
 
 @pytest.mark.usefixtures("crowd")
 async def test_two_agents_who_change_the_contact_read_whom_the_other_chose(ines: Browser, case: Case) -> None:
-    """Of two agents who change the contact of a case, the second gets 409 with the name of the contact now stored."""
+    """If two agents change the contact of a case, the second gets 409 with the name of the contact now stored."""
     here = f"/agent/cases/{case.number}/facts"
     fields = sent((await ines.get(here)).text, here)
     assert (await ines.send_form(here, fields | {"contact_typed": "contact 42"})).status_code == 303
@@ -381,7 +381,9 @@ async def value(sql: str, *about: int) -> str | None:
 
 @pytest.mark.usefixtures("crowd")
 async def test_an_appointment_is_with_one_of_many_agents(noor: Browser, case: Case) -> None:
-    """R81: Noor types the name of an appointment's agent; if the name is unchanged, even an agent who has left stays.
+    """R81: Noor chooses the agent of an appointment by typing the agent's name.
+
+    If she saves the form without changing the name, the appointment keeps its agent, even one who has since left.
 
     A name that no agent has, or that several agents have, is refused with 422. A form loaded before the appointment was
     given to another agent is refused with 409.
@@ -440,7 +442,9 @@ async def test_one_of_many_managers_is_the_deputy(max_: Browser, noor: Browser) 
 
 @pytest.mark.usefixtures("crowd")
 async def test_a_rule_of_dispatch_chooses_one_of_many_agents(noor: Browser) -> None:
-    """R81: Noor types the name of a dispatch rule's agent; if the name is unchanged, even an agent who has left stays.
+    """R81: Noor chooses the agent of a dispatch rule by typing the agent's name.
+
+    If she saves the form without changing the name, the rule keeps its agent, even one who has since left.
 
     A name that no agent has, or that several agents have, is refused with 422.
     """

@@ -59,7 +59,8 @@ async def add(plan: int, facts: PriceFacts = LATER) -> None:
 async def test_a_period_has_the_fee_and_the_hours_that_hold_on_its_first_day(plan: int) -> None:
     """D26, S3.25: October costs 500 and includes 10 hours; November, after a price change, costs 550 and includes 5.
 
-    Each further hour in November costs 115. Of 8 hours in November, 5 are included, and 3 cost 345.00 (3 * 115).
+    Each further hour in November costs 115. If 8 hours are worked in November, 5 are included, and the other 3 cost
+    345.00.
     """
     async with transaction(NOOR):
         await add(plan)

@@ -74,7 +74,7 @@ async def test_time_is_logged_on_the_page_of_its_service(ines: Browser) -> None:
 
 
 async def test_entries_are_selected_and_submitted_on_the_page_of_their_service(ines: Browser) -> None:
-    """S0.24, S0.26: Ines submits two ticked entries at once on the page of their service; a repeat is harmless.
+    """S0.24, S0.26: Ines submits two ticked entries at once on the page of their service; doing so twice is harmless.
 
     Max's entry has no box to tick, and Ines gets 409 if she submits his entry all the same.
     """
@@ -116,9 +116,10 @@ async def test_the_entries_of_a_service_are_shown_by_state_in_pages(ines: Browse
 
 
 async def test_a_manager_plans_a_project(max_: Browser, ines: Browser) -> None:
-    """Max creates a project with a service, a budget and members, which Ines then sees; a repeat gets 422.
+    """Max creates a project with a service, a budget and members, which Ines then sees; the same form again gets 422.
 
-    Ines, who is not a manager, gets 403. A project without a customer gets 422, and an unknown customer gets 404.
+    Ines, who is not a manager, gets 403 if she sends the form. A project without a customer gets 422, and an unknown
+    customer gets 404.
     """
     assert "Whom the project is for" in (await max_.get("/agent/projects/new")).text
     form = {
@@ -234,9 +235,9 @@ async def test_a_case_is_connected_to_a_project_and_both_sides_show_it(
 
 
 async def test_a_case_is_connected_on_the_form_of_its_facts(ines: Browser, case: Case, project: Project) -> None:
-    """S3.39: Ines connects a case to a project of its customer in the form of the case's facts, and disconnects it again.
+    """S3.39: in the form of a case's facts, Ines connects the case to a project of its customer, and disconnects it.
 
-    A repeat adds no event to the log, and an unknown project gets 422.
+    Sending the form again adds no event to the log, and an unknown project gets 422.
     """
     here = f"/agent/cases/{case.number}/facts"
     page = (await ines.get(here)).text

@@ -205,8 +205,8 @@ async def copies(dsn: str, case: Case, text: str) -> None:
 async def test_copies_of_a_message_on_its_case_go_with_it(dsn: str, storage: Storage) -> None:
     """Redacting a message also removes its text from all other texts of the case except messages that quote it.
 
-    The texts here are a held reply, an appointment, a timer, a custom field, a flag and a rejection of time. Other cases
-    stay as they are. A repeat is refused and changes nothing.
+    The texts here are a held reply, an appointment, a timer, a custom field, a flag and a rejection of time. Other
+    cases stay as they are. Redacting the message again is refused and changes nothing.
     """
     field = await made("Site")
     case, keys = await dialogue(storage)
@@ -255,7 +255,8 @@ async def test_a_custom_field_is_redacted_with_every_value_that_its_log_has(
     """Noor redacts the text of a custom field: the case, its log and the search lose each value that the field ever had.
 
     An empty field can be redacted too, because the log still has its former values. Log lines with a former name of the
-    field are included. Of two admins at once, one redacts and the other gets `NotFound`; a repeat gets 404.
+    field are included. If two admins redact the field at once, one of them gets `NotFound`. Sending the form again gets
+    404.
     """
     field = await made("Site")
     case, _ = await dialogue(storage)
@@ -328,7 +329,7 @@ async def test_only_an_admin_redacts_and_a_refusal_changes_nothing(dsn: str, sto
 
 
 async def test_of_two_admins_at_once_one_redacts(storage: Storage) -> None:
-    """Of two admins who redact a message at once, one gets `NotFound`; the log has one event."""
+    """If two admins redact a message at once, one of them gets `NotFound`, and the log has one event."""
     case, keys = await dialogue(storage)
     outcomes = await asyncio.gather(
         gone(case, keys["a message"], "First"), gone(case, keys["a message"], "Second"), return_exceptions=True

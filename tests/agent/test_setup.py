@@ -200,7 +200,7 @@ PAGES = ("/agent/setup", "/agent/setup/agents", *(path for path in FORMS))
 
 
 async def test_every_page_and_verb_is_for_admins_only(app: Gate) -> None:
-    """R22: on every set-up URL agents and managers get 403, contacts 404, and visitors are sent to the sign-in page."""
+    """R22: on every set-up URL, agents and managers get 403, contacts get 404, and visitors are sent to sign in."""
     for reader, status in ((INES, 403), (MAX, 403), (ADA, 404), (None, 303)):
         async with await Browser.of(app, reader) if reader else Browser(app) as browser:
             assert {path: (await browser.get(path)).status_code for path in PAGES} == dict.fromkeys(PAGES, status)

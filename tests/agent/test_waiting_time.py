@@ -192,8 +192,8 @@ async def test_a_withdrawal_keeps_the_ticks(max_: Browser) -> None:
 async def test_what_was_approved_together_is_undone_together(max_: Browser, app: Gate) -> None:
     """Max withdraws all three approvals of one decision together; the entry that was a draft is a draft again.
 
-    A repeat gets 409. Noor, whose decision it was not, gets 404, and Ines, who is not a manager, gets 403. Max's other
-    approvals stay.
+    Undoing the decision again gets 409. If others try, Noor, whose decision it was not, gets 404, and Ines, who is not
+    a manager, gets 403. Max's other approvals stay.
     """
     async with transaction(SYSTEM):
         entries = [

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("dsn")
 
 @pytest.mark.slow
 async def test_what_is_more_than_a_document_can_hold_is_refused_at_its_approval_and_the_rest_is_billed() -> None:
-    """Of 430 entries of 24 h at the maximum rate, 350 are approved, which is all that one document can hold with tax.
+    """Only 350 of 430 entries of 24 h at the maximum rate are approved: one document can hold no more with tax.
 
     Globex's entry in the same batch is approved too, both customers are billed, and the other 80 can then be approved.
     """

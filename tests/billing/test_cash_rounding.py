@@ -30,7 +30,7 @@ async def rounded(coin: str = COIN) -> None:
 
 
 async def draft_of(*minutes: int) -> int:
-    """Approve an entry at 99.99 EUR an hour for each of `minutes`, run billing, and return the id of the draft."""
+    """Approve entries with these minutes at 99.99 EUR an hour, run billing, and return the id of the draft."""
     for each in minutes:
         await approved(each, hourly_rate=Decimal("99.99"))
     run = await billing.run(date(2026, 11, 1), [ACME], by=MAX, at=NOW)

@@ -112,7 +112,7 @@ async def test_what_is_written_off_stays_settled_at_no_charge() -> None:
 async def test_included_minutes_go_back_to_their_period() -> None:
     """D26, D40: when all 600 included minutes are used, a correction gives 30 of them back to their period.
 
-    Of 40 minutes that are approved later, 30 are included and 10 are charged.
+    When 40 more minutes are approved later, 30 of them are included and 10 are charged.
     """
     async with transaction(MAX):
         plan = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN | {"fee": 0})

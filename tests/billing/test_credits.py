@@ -119,7 +119,7 @@ def test_what_is_written_off_is_never_billed_again() -> None:
 
 
 def test_charged_minutes_are_credited_before_covered_ones() -> None:
-    """Of 60 included and 30 charged minutes, a credit of 40 takes the 30 charged and 10 of the included."""
+    """If 60 included and 30 charged minutes are billed, a credit of 40 takes the 30 charged and 10 included minutes."""
     output = outcome(a_plan(), [an_entry("a", "2026-01-05", 90)], credit(minutes={"a": 40}, write_off=True))
     pieces = [(piece["kind"], piece["minutes"], piece["amount"]) for piece in output["corrections"][0]["pieces"]]
     assert pieces == [("included", -10, "0.00"), ("charged", -30, "-30.00")]
@@ -171,7 +171,12 @@ def test_of_a_voucher_at_most_the_share_of_the_undrawn_minutes_is_credited() -> 
 
 
 def test_what_is_drawn_back_from_a_credited_voucher_can_be_credited_too() -> None:
-    """After 540.00 were credited for the 6 undrawn hours, crediting everything gives back the other 360.00 of the price."""
+    """An invoice has a voucher of 10 h for 900.00, of which 4 h were drawn, and is credited in two steps.
+
+    The first credit is of the voucher alone, and gives back 540.00 for the 6 undrawn hours. The second credit is of
+    everything that is left. It gives the 4 drawn hours back to the voucher, so the other 360.00 of the price can be
+    credited too.
+    """
     output = outcome(
         HOURS,
         [an_entry("a", "2026-01-05", 240)],

@@ -242,7 +242,7 @@ async def test_a_credit_note_and_what_it_left_settled_never_change(sql: str, own
 
 
 async def test_of_two_people_at_once_nobody_credits_twice() -> None:
-    """Of two managers who credit the same invoice at once, the second finds nothing left to credit."""
+    """If two managers credit the same invoice at once, the second finds nothing left to credit."""
     async with transaction(MAX):
         invoice = await issued(60)
 

@@ -213,7 +213,9 @@ async def test_a_page_of_a_draft_that_has_changed_since_changes_nothing(app: Gat
 
 
 async def test_a_note_is_printed_and_frozen_with_the_invoice(app: Gate) -> None:
-    """Max writes a note and adds a line over HTTP; the customer reads both on the invoice. Ines gets 403, Ada 404.
+    """Max writes a note and adds a line over HTTP; the customer reads both on the invoice.
+
+    For the pages of the note and of the lines, Ines, who is not a manager, gets 403, and Ada, a contact, gets 404.
 
     Once the invoice is issued, the note cannot be changed.
     """

@@ -120,7 +120,7 @@ SCOPED = {
 
 @pytest.mark.parametrize("winner", SCOPED)
 def test_the_most_specific_rate_wins_and_is_named(winner: RateSource) -> None:
-    """Of all rates that apply to an entry, the most specific scope wins, and the price names it (D17, D18)."""
+    """If several rates apply to an entry, the most specific scope wins, and the price names it (D17, D18)."""
     left = list(SCOPED)[list(SCOPED).index(winner) :]
     price = price_for(entry(), SERVICE, RateTable(SCOPED[source] for source in reversed(left)))
     assert price is not None

@@ -161,7 +161,7 @@ moves = st.lists(st.tuples(st.sampled_from(["end", "extend", "bill"]), st.intege
 def test_fees_less_credits_are_those_of_the_days_that_were_active(
     moves: list[tuple[str, int]], fee: str, due: str
 ) -> None:
-    """D26, D38: in any order of billing, ending and extending, fees less credits are those of the active days, to the cent."""
+    """D26, D38: in any order of billing, ending and extending, fees less credits equal the fees of the active days."""
     now: date | None = None
     steps = []
     for verb, number in moves:

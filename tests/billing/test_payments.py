@@ -158,7 +158,7 @@ async def test_the_database_refuses_what_would_make_sums_wrong() -> None:
 
 
 async def test_of_two_people_at_once_nobody_pays_back_what_is_gone() -> None:
-    """Of two managers who record the repayment of the same money at once, the second is refused."""
+    """If two managers record the repayment of the same money at once, the second is refused."""
     async with transaction(MAX):
         invoice = await issued(90)
         await pay(invoice, "100")

@@ -167,8 +167,8 @@ async def test_a_question_ends_in_a_credit_of_its_time_or_in_an_explanation() ->
 async def test_contacts_ask_from_the_page_of_their_invoice(app: Gate) -> None:
     """Ada asks on the page of her invoice, which then links to the case; Max sees the question and ends it.
 
-    Alan, who may not see invoices, and Gil of another customer get 404; a question without a text gets 422. Once Alan
-    may see invoices, but not the cases of others, he reads the number of the case without a link.
+    Alan, who may not see invoices, and Gil of another customer get 404 for the form; a question without a text gets
+    422. Once Alan may see invoices, but not the cases of others, he reads the number of the case without a link.
     """
     invoice = await invoiced()
     path = f"/invoices/{invoice.number}"

@@ -185,7 +185,7 @@ async def test_the_year_of_a_trial_is_the_last_twelve_whole_months() -> None:
 async def test_a_trial_shows_what_was_really_billed_and_what_is_not_billed_yet() -> None:
     """S3.26, S4.24: a trial covers the ten of the last twelve months in which the contract was in force.
 
-    Of the real time in these months, 300.00 are billed and 120.00 are not billed yet.
+    The real time in these months is worth 420.00: 300.00 are billed and 120.00 are not billed yet.
     """
     await worked()
     trial = await on_trial(Offer(Settlement.TIME_SPENT))

@@ -202,7 +202,7 @@ async def test_held_time_is_unbilled_without_revenue() -> None:
 
 
 async def test_the_figures_of_a_contract_are_those_of_its_services() -> None:
-    """S4.22, S4.23: the figures of a contract add up those of its services; "billed last" has only the latest run."""
+    """S4.22, S4.23: the figures of a contract are sums over its services; "billed last" has only the latest run."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care")
         await approved(60)

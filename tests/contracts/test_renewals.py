@@ -52,7 +52,7 @@ def at_once(at: datetime) -> asyncio.Task[object]:
 
 
 async def test_managers_are_notified_of_a_renewal_once() -> None:
-    """S3.4: managers are notified once that a contract was renewed, and until when; agents are not."""
+    """S3.4: managers get one notice that a contract was renewed, and until when; agents get none."""
     await a_contract()
     await billing.renew_contracts(AFTER)
     await billing.renew_contracts(AFTER)

@@ -53,7 +53,7 @@ async def test_an_administrator_chooses_how_invoices_are_delivered(app: Gate) ->
 
 
 async def test_a_reader_who_is_no_administrator_changes_nothing(app: Gate, dsn: str) -> None:
-    """S3.15: on the form in the contacts' area, Alan and Ines get 404; on the admins' form, Ada gets 404 and Ines 403.
+    """S3.15: for the contacts' form, Alan and Ines get 404; for the admins' form, Ada gets 404 and Ines gets 403.
 
     Nothing changes.
     """

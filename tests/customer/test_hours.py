@@ -63,7 +63,7 @@ async def test_a_number_of_a_case_stands_apart_from_the_work(app: Gate, care: di
 async def test_earlier_periods_can_be_read(app: Gate, care: dict[str, int]) -> None:
     """S2.3, D26: the page of a past period shows what was included, used and left of a service.
 
-    Gil, of another customer, and Alan, who may not see hours, get 404.
+    Gil, of another customer, and Alan, who may not see hours, get 404 for the page.
     """
     assert f"/hours/services/{care['plan']}?on=2026-10-31" in await text_of(app, ADA, "/hours")
     async with transaction(MAX):

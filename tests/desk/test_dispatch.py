@@ -299,7 +299,10 @@ async def test_the_cases_of_an_absent_agent_can_go_to_one_colleague_and_a_bad_su
     ("has_rule", "sentence"), [(False, "Nobody was chosen"), (True, "rules find nobody who is there")]
 )
 async def test_a_case_for_which_nobody_else_is_found_stays_and_is_not_counted(has_rule: bool, sentence: str) -> None:
-    """S3.9: a case for which no rule finds another agent stays with Ines and is reported."""
+    """S3.9: if cases are handed over by the rules, but no rule finds another agent, Ines keeps the case.
+
+    The case is listed as refused, with the reason.
+    """
     case = await opened()
     async with transaction(INES):
         await case.take(by=INES, at=NOW)

@@ -137,7 +137,7 @@ async def test_a_contact_who_does_not_see_the_case_cannot_rate_it(app: Gate, clo
 
 
 async def test_two_people_at_once_do_not_silently_undo_each_others_rating(app: Gate, clock: Any) -> None:
-    """Of two people who rate a case at once, the second gets 409; sending the form again replaces the first rating."""
+    """If two people rate a case at once, the second gets 409; sending the form again replaces the first rating."""
     case = await solved(by=ALAN)
     here = f"/cases/{case.number}/rating"
     async with await Browser.of(app, ADA, at=NOW) as ada, await Browser.of(app, ALAN, at=NOW) as alan:

@@ -27,7 +27,7 @@ Without this list, Piccolo would import `piccolo.conf.apps` in each child, at th
 
 
 class Children:
-    """Runs child processes, each of which sends a form to the app on the test's database and writes a history file.
+    """Runs child processes. Each sends a form to the app on the test's database and writes a history file.
 
     The files of the app and the histories are in `folder`.
     """

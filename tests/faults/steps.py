@@ -87,7 +87,10 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]
 
 
 def install() -> None:
-    """Replace the driver's connection class and wrap the file storage, so that the fault can happen in this process."""
+    """Replace the driver's connection class and wrap the file storage of this process, so that they count steps.
+
+    At the step that `FAULT` names, they cause its fault.
+    """
     create_pool, settle = asyncpg.create_pool, storage._settle
 
     def counted_pool(*args: Any, **options: Any) -> Any:

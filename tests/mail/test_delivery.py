@@ -180,7 +180,7 @@ async def test_records_are_deleted_after_their_time(settings: Settings, sink: tu
 
 
 async def test_contacts_see_and_lift_only_the_refusals_that_concern_them(settings: Settings) -> None:
-    """R24: a contact sees the refusals of the customer's mail addresses, and can delete that of their own address only.
+    """R24: a contact sees the refusals of the customer's mail addresses, and can delete only the refusal of their own.
 
     An administrator of the customer can delete all of these refusals.
     """

@@ -104,7 +104,7 @@ async def test_all_are_marked_read_that_the_list_showed_and_a_repeat_is_harmless
 
 
 async def test_marking_all_as_read_can_be_taken_back(ines: Browser, app: Gate) -> None:
-    """Undoing *Mark all as read* makes exactly the notices unread again that the button had marked for this person.
+    """Undoing *Mark all as read* marks as unread again exactly the notices that the button had marked for this person.
 
     Repeating the undo changes nothing.
     """
@@ -231,7 +231,7 @@ async def test_no_word_of_a_note_and_no_actual_minutes_are_in_what_contacts_see(
 
 
 async def test_the_agents_list_says_what_happened_to_their_time(ines: Browser) -> None:
-    """S2.35: the notice of a rejection says how many entries are rejected and why; that of a flag names the entry."""
+    """S2.35: a notice of a rejection says how many entries are rejected and why; a notice of a flag names the entry."""
     async with transaction(MAX):
         entries = [await log(60), await log(30)]
         await billing.reject([entry.choice for entry in entries], reason="Which case?", by=MAX, at=NOW)

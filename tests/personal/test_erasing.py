@@ -188,7 +188,7 @@ async def test_erasing_asks_for_the_password(app: Gate) -> None:
 
 
 async def test_of_two_admins_who_erase_at_once_one_gets_404(app: Gate) -> None:
-    """D58: of two admins who erase the same contact at once, one gets 404, and the contact is erased once."""
+    """D58: if two admins erase the same contact at once, one of them gets 404, and the contact is erased once."""
     await end()
     async with await Browser.of(app, NOOR) as one, await Browser.of(app, NOOR) as two:
         pages = [await browser.get(ERASURE) for browser in (one, two)]
@@ -235,9 +235,10 @@ async def test_the_name_in_the_log_of_cases_is_found_however_it_is_written(app: 
 
 @pytest.mark.parametrize("name", ["to", "from", "new", "Network"])
 async def test_a_name_that_is_also_a_word_of_the_log_spoils_no_other_line(app: Gate, name: str) -> None:
-    """D58: erasing replaces the present and earlier names of the contact in the log of cases, but no equal words.
+    """D58: erasing a contact replaces the contact's present and earlier names in the log of cases, and nothing else.
 
-    If the contact was once named like a word of the log, such as "to", the log keeps that word.
+    If an earlier name is also a word that the log uses otherwise, such as the key "to" of a change or the subject of a
+    case, the word stays there.
     """
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contact set name = $1 where id = $2", name, ADA.id)

@@ -92,7 +92,10 @@ async def test_a_refusal_of_a_mail_that_was_sent_before_its_receiver_was_erased_
 
 
 async def test_refusals_of_addresses_that_nobody_has_any_more_are_deleted(app: Gate) -> None:
-    """D58: the refusal of a mail address that nobody has any more is deleted; that of an accounts address stays."""
+    """D58: the refusal of a mail address that nobody has any more is deleted.
+
+    The refusal of a customer's accounts address stays.
+    """
     await delivered(email=ACCOUNTS)
     async with transaction(NOOR):
         contact = await Contact.find(ADA.id, NOOR)

@@ -68,7 +68,7 @@ async def test_logged_time_feeds_figures_on_the_work_of_agents() -> None:
 
 @pytest.mark.usefixtures("clock")
 async def test_managers_see_the_work_of_agents(app: Gate) -> None:
-    """S2.5: Max's page of figures links to the entries of each agent; Ines gets 403."""
+    """S2.5: Max's page of figures links to the entries of each agent; for this page, Ines gets 403."""
     await worked()
     async with await Browser.of(app, MAX, at=NOW) as browser:
         page = (await browser.get("/agent/performance")).text

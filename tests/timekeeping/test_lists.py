@@ -113,7 +113,7 @@ async def test_a_case_with_ten_thousand_entries_stays_paged(case: Any) -> None:
 
 
 async def test_entries_of_one_instant_stand_on_one_page_each(case: Any) -> None:
-    """Of 60 entries logged at the same instant, each appears exactly once on the two pages of the case's feed."""
+    """Each of 60 entries logged at the same instant appears exactly once on the two pages of the case's feed."""
     async with transaction(INES):
         ids = [(await TimeEntry.log(INES, _work(5), at=NOW, case=case)).id for _ in range(60)]
         newest, _ = await with_time(_empty(), case.id, INES)

@@ -286,7 +286,7 @@ async def test_a_question_that_nobody_has_answered_does_not_end_in_a_case_that_w
 
 
 async def test_the_case_that_remains_gets_the_agent_and_the_project_that_it_lacks() -> None:
-    """S3.39: the other case, which has no agent and no project, gets those of the merged case; its log says so."""
+    """S3.39: the other case, which has no agent and no project, gets both from the merged case; its log says so."""
     old, new = await pair()
     async with transaction(SYSTEM) as tx:
         project = await tx.fetchval(

@@ -107,7 +107,7 @@ async def test_the_download_of_a_document_is_recorded_with_the_person(
 ) -> None:
     """R89: the audit log records that Ada or Max downloaded a document, and in which format.
 
-    Gil, who may not see the document, gets 404, and no audit line is written.
+    Gil, who may not see the document, gets 404 for its download, and no audit line is written.
     """
     async with await Browser.of(app, reader, at=NOW) as browser, await Browser.of(app, GIL, at=NOW) as gil:
         assert (await gil.get(places.address(path))).status_code == 404

@@ -74,7 +74,10 @@ async def send(request: Web, reader: AgentReader, form: Form, number: str, at: d
 
 
 async def forget_draft(reader: AgentReader, number: str, form: Form, at: datetime) -> None:
-    """Empty the draft of a case's text box, which is stored under the URL for replies or the URL for notes."""
+    """Empty the draft of a case's text box.
+
+    The draft may be stored under the URL path for replies or the one for notes, so both are cleared.
+    """
     for address in draft_addresses(number):
         await drafts.done(reader, address, form.key, at)
 

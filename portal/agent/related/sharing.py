@@ -80,7 +80,7 @@ async def set_confidential(
 ) -> Response[Any]:  # fmt: skip
     """Make the case confidential, or end its confidentiality, and redirect to the page with the watchers.
 
-    Of the customer's contacts, only the contact and the watchers of a confidential case see this case.
+    A confidential case is hidden from all contacts of the customer except its contact and its watchers.
     """
     async with transaction(reader):
         case = await Case.find(number, reader, itself=True)

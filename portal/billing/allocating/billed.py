@@ -109,12 +109,12 @@ where b.customer_id = any($1)
 async def record(
     run_id: int, customer_id: int, of: BillingState, now: Billed, made: Mapping[Key, int | uuid.UUID | None]
 ) -> None:
-    """Record the fees and vouchers that a billing run has billed to a customer.
+    """Record which fees and vouchers a billing run has billed to a customer.
 
-    `now` has these fees and vouchers; `of` is the customer's state before the run. `made` maps the id of a contract to
-    the id of the draft or statement that the run made, or to None if the run made no document for the contract. Fees
-    and vouchers of a contract that is not in `made` were not billed, so they are skipped. The database refuses to bill
-    anything twice.
+    `now` has the fees and vouchers that the engine billed; `of` is the customer's state before the run. `made` maps the
+    id of a contract to the id of its draft or statement, or to None if the engine made no document for the contract. A
+    contract whose document was too large to store is not in `made`, and its fees and vouchers are not recorded. The
+    database refuses to bill anything twice.
     """
     contracts = {service.id: contract.id for contract in of.contracts for service in contract.services}
     first = {voucher.id: voucher.services[0] for voucher in of.vouchers}

@@ -48,8 +48,8 @@ CREDITED = Refusals(
 class Chosen:
     """What somebody chose to credit: everything, or lines of the invoice, parts of lines, and minutes of time.
 
-    - `unused`: True to credit what fees charge for days after the end of the contract. Of the lines that are not for
-      time, nothing else is then credited.
+    - `unused`: True to credit what fees charge for days after the end of the contract. The other lines that are not for
+      time are then not credited.
     - `lines`: the positions of the lines to credit as a whole.
     - `minutes`: the minutes to credit, by position in the time detail.
     - `amounts`: the net amounts to credit, by position of a line for a fee or for a charge added by hand.

@@ -35,7 +35,7 @@ class Creditable:
     """What is left to credit of an invoice: the time, the net amounts of the other lines, and the tax groups.
 
     - `lines`: all lines of the invoice.
-    - `nets`: the net amounts that are left of lines that are not for time, by position. Of a voucher, the share of the
+    - `nets`: the net amounts that are left of lines that are not for time, by position. For a voucher, the share of the
       price for minutes that are neither drawn nor reserved is left.
     - `groups`: the base and the tax that are left, by VAT category and rate.
     - `due_again`: the positions of the lines whose fee or voucher can become due again. Nothing of these lines has been

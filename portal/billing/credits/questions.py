@@ -153,8 +153,9 @@ async def questions_of(document: Invoice | Statement) -> list[Row]:
 async def explain(question_id: int, *, by: AgentReader, at: datetime) -> None:
     """End a customer's question without a correction, and lift the flag that the question set on the entry.
 
-    The explanation is a message on the case, which this function neither writes nor checks. A repeat changes nothing.
-    Raise `NotFound` if there is no such question, `Forbidden` if `by` is not a manager.
+    The explanation is a message on the case, which this function neither writes nor checks. Calling this for a question
+    that has ended already has no further effect. Raise `NotFound` if there is no such question, `Forbidden` if `by` is
+    not a manager.
     """
     if not by.is_manager:
         raise Forbidden("Only managers may end questions about time.")

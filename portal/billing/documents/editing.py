@@ -125,7 +125,7 @@ async def add_line(
     `seen` is the net sum of the draft that the page showed, or None if there was no page. If the net sum has changed,
     the line may have been added already, so it is not added again.
 
-    Raise `Invalid` if `seen` is no longer the net sum, if a field is bad (each bad field gets a message), if nothing
+    Raise `Invalid` if `seen` is not the present net sum, if a field is bad (each bad field gets a message), if nothing
     would be left to charge, if a discount exceeds what is charged at the same VAT rate, or if the draft would be too
     large for one document.
     """

@@ -18,7 +18,10 @@ from portal.render import documents as paper
 from portal.render import formats
 
 CJK = {"JP": "JP", "KR": "KR", "TW": "TC", "HK": "HK", "MO": "HK"}
-"""The regional variant of Chinese characters to print, by the buyer's country. One code point has several variants."""
+"""The regional variant of Chinese, Japanese and Korean glyphs to print, by the buyer's country.
+
+One code point can have a different glyph in each region.
+"""
 
 
 PRINTED = 3_000
@@ -153,9 +156,10 @@ def _texts(face: Face, sums: Sums, contents: Contents, parties: dict[str, Any]) 
 
 
 def of_paper(parties: dict[str, Any], on: date) -> dict[str, Any]:
-    """Return what every kind of document needs for its typst template: seller, buyer, bank, date and regional characters.
+    """Return the values that the typst template of every kind of document needs.
 
-    `on` is the date of the document. `parties` is as in `invoice_pdf`.
+    They are the seller, the buyer, the bank account, the date, and which regional variant of Chinese, Japanese and
+    Korean glyphs to print (`cjk`). `on` is the date of the document. `parties` is as in `invoice_pdf`.
     """
     seller, buyer, bank = parties["seller"], parties["buyer"], parties["bank"]
     return {

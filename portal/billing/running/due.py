@@ -113,8 +113,8 @@ group by customer_id having bool_or(is_due) order by customer_id
 async def customers_due(until: date) -> dict[int, int]:
     """Return the customers for whom a run up to `until` may find something to bill, sorted by id.
 
-    The result maps each id to the number of the customer's entries that `load_books` reads, some of which may be of
-    later days.
+    The result maps each id to the number of the customer's entries that `load_books` reads, and some of these entries
+    may be of later days.
 
     Such a customer has at least one of these: open billable or no-charge time of days before `until`; a voucher that
     was sold before `until` and is not billed yet, unless it was sold elsewhere; a subscription that has begun by

@@ -118,9 +118,9 @@ async def begin(
     """Store a run with its customers, none of whom is billed yet, and return the id of the run.
 
     If `customer_ids` is None, the run is for all customers. Customers for whom nothing can be due are left out. A
-    customer without time is not left out if a fee or a voucher may be due. With `issues`, the run also issues its
-    drafts. The caller may bill the customers at once (`go_on`); after `PATIENCE`, a job continues the run. Raise
-    `Forbidden` if `by` is not a manager, `Invalid` if the date is after tomorrow or if no customer is ticked.
+    customer without time to bill stays in the run if a fee or a voucher may be due. With `issues`, the run also issues
+    its drafts. The caller may bill the customers at once (`go_on`); after `PATIENCE`, a job continues the run. Raise
+    `Forbidden` if `by` is not a manager, `Invalid` if `until` is after tomorrow or if `customer_ids` is empty.
     """
     run_id = await _store(until, customer_ids, by=by, at=at, issues=issues, scheduled=scheduled)
     await jobs.enqueue_later("bill", PATIENCE, run=run_id)

@@ -130,7 +130,7 @@ class ServiceTemplate(Endable, Table, tablename="service_template"):
 async def _read(facts: TemplateFacts, known_product: int | None = None) -> dict[str, Any]:
     """Return the columns of a template from the fields of its form. Raise `Invalid` with a message for each bad field.
 
-    The fields are validated like those of a service whose contract has the same currency. The column `fields` gets the
+    The fields are validated as for a service whose contract has the same currency. The column `fields` gets the
     validated values, never the text that was typed. `known_product` is the id of the product that the template has
     already, which is accepted even if it has ended.
     """

@@ -23,7 +23,7 @@ MOST = 10_000
 LONGEST_QUERY = 4000
 """The maximum length of the query string that a change stores, for the link from the change back to the list.
 
-Of a longer query string, only the view is stored.
+If the query string is longer, only the view is stored.
 """
 REPORTED = 100
 """The number of refused cases on one page of the report."""

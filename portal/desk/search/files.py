@@ -28,9 +28,9 @@ class FoundFile(NamedTuple):
 
 
 def _of_name(reader: Reader) -> Callable[..., str]:
-    """Return a function that returns the tsquery for a part of the search.
+    """Return a function that makes the tsquery for one word or quoted phrase of the search text (a `Part`).
 
-    The tsquery matches cases that have a file with the part in its name.
+    The tsquery matches cases that have a file whose name contains the words of the part.
     """
     marks = ("F",) if reader.is_contact else ("F", "G")
 

@@ -128,9 +128,9 @@ def _people(part: Part) -> list[str]:
 
 
 def of_text(reader: Reader) -> Callable[..., str]:
-    """Return a function that returns the tsquery for a part of the search.
+    """Return a function that makes the tsquery for one word or quoted phrase of the search text (a `Part`).
 
-    The tsquery matches cases that have the part in their texts, or whose customer or contact matches the part.
+    The tsquery matches cases whose texts contain the words of the part, or whose customer or contact matches the part.
     """
 
     marks = ("",) if reader.is_contact else ("", "N")

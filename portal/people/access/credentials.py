@@ -188,7 +188,9 @@ async def change_email(credential: int, email: str, at: datetime) -> None:
 
 
 async def change_password(login: int, password_hash: str, at: datetime) -> None:
-    """Store a new password hash, which `passwords.chosen` returned. Run as the sign-in role.
+    """Store a new password hash, which `passwords.chosen` returned.
+
+    The caller's transaction must run as the sign-in role.
 
     All sessions and open invitation and reset links of the person end, and a mail tells the person of the change (R17).
     """
@@ -228,7 +230,10 @@ def account_of(email: str) -> str:
 
 
 async def forget_tries(email: str, address: str) -> None:
-    """Reset the count of wrong passwords for this account from this IP address. Run as the sign-in role."""
+    """Reset the count of wrong passwords for this account from this IP address.
+
+    The caller's transaction must run as the sign-in role.
+    """
     await attempts.forget(f"sign-in {attempts.source(address)} {account_of(email)}")
 
 

@@ -121,7 +121,9 @@ class Renewed:
 
 
 async def renew(invitation: int, at: datetime) -> Renewed | None:
-    """Make a new token for a link that is being mailed, and return the link with this token. Run as the sign-in role.
+    """Make a new token for a link that is being mailed, and return the link with this token.
+
+    The caller's transaction must run as the sign-in role.
 
     The time for which the link is valid begins now. If the mail is sent again, the next token replaces this one. Return
     None if the link was mailed, has ended or has expired.
@@ -184,7 +186,9 @@ async def latest(credential: int) -> Latest | None:
 
 
 async def find(token: str, at: datetime, kind: Kind = "invitation") -> Invited:
-    """Return the person to whom the link with this token belongs. Run as the sign-in role.
+    """Return the person to whom the link with this token belongs.
+
+    The caller's transaction must run as the sign-in role.
 
     Raise `NotFound` for an unknown token, for a link of another kind than `kind`, for a link that was used, has ended
     or has expired, and if the person's access has ended. The error message is the same for all of these.
@@ -208,7 +212,10 @@ where i.token_hash = $1 and i.kind = $3 and i.ended_at is null and i.expires_at 
 
 
 async def use(token: str, at: datetime) -> None:
-    """Use up a link. Run as the sign-in role. Raise `NotFound` if it has been used or ended in the meantime."""
+    """Use up a link. Raise `NotFound` if it has been used or ended in the meantime.
+
+    The caller's transaction must run as the sign-in role.
+    """
     is_open = (Invitation.token_hash == sessions.hash_of(token)) & Invitation.ended_at.is_null()
     if not await Invitation.update({Invitation.ended_at: at}).where(is_open).returning(Invitation.id):
         raise NotFound(ENDED)
@@ -262,7 +269,9 @@ async def tell_of_change(login: int, at: datetime) -> None:
 
 
 async def end_all_of_login(login: int, at: datetime) -> None:
-    """End the open links of a person, because their password has changed. Run as the sign-in role.
+    """End the open links of a person, because their password has changed.
+
+    The caller's transaction must run as the sign-in role.
 
     Invitations to further customers that the person has not accepted stay valid: they set no password.
     """

@@ -42,20 +42,20 @@ class Person(Endable):
     async def invite(self, at: datetime) -> str:
         """Create an invitation link for the person, and return its token. The person's earlier invitations end.
 
-        Raise `Conflict` for a person who has ended or has no mail address.
+        Raise `Conflict` for a person who has left or has no mail address.
         """
         return await invitations.invite((await self._reached())["id"], at)
 
     async def mail_link(self, at: datetime) -> None:
         """Send the person an invitation by mail or, if they have accepted one already, a link for a new password.
 
-        Earlier links of the same kind end. Raise `Conflict` for a person who has ended or has no mail address.
+        Earlier links of the same kind end. Raise `Conflict` for a person who has left or has no mail address.
         """
         credential = await self._reached()
         await invitations.mail(credential["id"], "reset" if credential["accepted_at"] else "invitation", at)
 
     async def _reached(self) -> Any:
-        """Return the person's credential. Raise `Conflict` for a person who has ended or has no mail address."""
+        """Return the person's credential. Raise `Conflict` for a person who has left or has no mail address."""
         await self.refuse_ended()
         if (found := await self.credential_or_none()) is None:
             raise Conflict(f"{self.name} has no mail address. Save one first, then invite them.")
@@ -64,9 +64,12 @@ class Person(Endable):
     async def invited(self, at: datetime) -> dict[str, Any] | None:
         """Return what a page shows about the person's access and the latest link by which they can set a password.
 
-        Return None for a contact without a mail address. The dictionary has what `credential` returns, and `accepted`:
-        whether the person has accepted an invitation. `link` is the latest invitation or reset, or None, and
-        `link_state` its state at `at` (`invitations.Latest.state`), or "".
+        Return None for a contact without a mail address. The dictionary has these keys besides the keys that
+        `credential` returns:
+
+        - `accepted`: whether the person has accepted an invitation.
+        - `link`: the latest invitation or reset, even if it has ended, or None if there was none.
+        - `link_state`: the state of `link` at `at`, as `invitations.Latest.state` returns it, or "" if `link` is None.
         """
         if (credential := await self.credential_or_none()) is None:
             return None
@@ -82,7 +85,7 @@ class Person(Endable):
     async def end(self, at: datetime) -> None:
         """End the person's access, sessions and open links at once (R12). What the person wrote stays.
 
-        A repeat changes nothing.
+        Calling it again has no further effect.
         """
         await super().end(at)
         if credential := await self.credential_or_none():

@@ -107,8 +107,8 @@ async def switch(session: Session, credential_id: int, at: datetime) -> str:
     """Replace a session by one for another customer of the same person, and return the token of the new session.
 
     `credential_id` is the person's credential for that customer. The new session keeps the age of the old one, so that
-    switching neither prolongs the sign-in (R16) nor counts as typing the password again (R20). Run as the sign-in role,
-    after `hold`. Raise `NotFound` if the person has no such access.
+    switching neither prolongs the sign-in (R16) nor counts as typing the password again (R20). The caller's transaction
+    must run as the sign-in role and have called `hold`. Raise `NotFound` if the person has no such access.
     """
     current_rights = await current().fetchrow("select others from person_of($1)", session.credential_id)
     if credential_id not in {other.credential_id for other in _memberships(current_rights["others"])}:
@@ -202,7 +202,9 @@ async def touch(session: Session, at: datetime) -> None:
 
 
 async def hold(session: Session) -> bool:
-    """Lock the session until the transaction ends, and return whether nobody has ended it. Run as the sign-in role.
+    """Lock the session until the transaction ends, and return whether nobody has ended it.
+
+    The caller's transaction must run as the sign-in role.
 
     The login is locked too, so that the caller and `end_all` run one after the other, and `end_all` misses no session
     that begins in the meantime.

@@ -110,7 +110,8 @@ async def remove(login_id: int, at: datetime, *, passkey: int | None, keep_one: 
 
     Return whether the person had this factor. If it is the person's last factor, the recovery codes are removed too. If
     it is the last one and `keep_one` is set, remove nothing and raise `Conflict`. A mail tells the person of the
-    removal. Run as the sign-in role. The credential is locked, so that simultaneous calls run one after the other.
+    removal. The caller's transaction must run as the sign-in role. The credential is locked, so that simultaneous calls
+    run one after the other.
     """
     await sessions.take_turns(login_id)
     found = await of(login_id)
@@ -134,7 +135,7 @@ async def remove(login_id: int, at: datetime, *, passkey: int | None, keep_one: 
 async def remove_all(login_id: int, at: datetime) -> None:
     """Remove all second factors of a person who cannot use them any more, and end the person's sessions.
 
-    A mail tells the person of the removal (R17). Run as the sign-in role.
+    A mail tells the person of the removal (R17). The caller's transaction must run as the sign-in role.
     """
     await authenticator.remove(login_id)
     await passkeys.remove_all(login_id)

@@ -13,6 +13,6 @@ FactorChange = Literal[
 async def mail_change(credential_id: int, change: FactorChange, at: datetime) -> None:
     """Enqueue the mail that tells the person of this change; it is sent after the transaction commits.
 
-    Run as the sign-in role.
+    The caller's transaction must run as the sign-in role.
     """
     await jobs.enqueue("mail_factor_changed", credential=credential_id, change=change, at=at.isoformat())

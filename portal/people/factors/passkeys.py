@@ -66,7 +66,9 @@ def _ceremony() -> Any:
 async def options_to_add(
     credential_id: int, email: str, name: str, relying_party: RelyingParty, challenge: bytes
 ) -> str:
-    """Return the JSON options for `navigator.credentials.create`. Run as the sign-in role.
+    """Return the JSON options for `navigator.credentials.create`.
+
+    The caller's transaction must run as the sign-in role.
 
     A device that has one of the person's passkeys already does not create a second one. The device shows `email` and
     `name` for the account.
@@ -79,7 +81,9 @@ async def options_to_add(
 
 
 async def options_to_use(credential_id: int, relying_party: RelyingParty, challenge: bytes) -> str | None:
-    """Return the JSON options for `navigator.credentials.get`. Run as the sign-in role.
+    """Return the JSON options for `navigator.credentials.get`.
+
+    The caller's transaction must run as the sign-in role.
 
     Return None if the person has no passkey.
     """
@@ -90,7 +94,9 @@ async def options_to_use(credential_id: int, relying_party: RelyingParty, challe
 async def add(
     credential_id: int, name: str, answer: str, relying_party: RelyingParty, challenge: bytes, at: datetime
 ) -> list[str]:
-    """Store a new passkey of a person, and tell the person by mail. Run as the sign-in role.
+    """Store a new passkey of a person, and tell the person by mail.
+
+    The caller's transaction must run as the sign-in role.
 
     `answer` is the browser's registration response as JSON. Raise `Invalid` for a name or response that is not valid,
     `Conflict` for a passkey that is stored already or if the person has 20 passkeys. The credential is locked until the
@@ -117,7 +123,9 @@ async def add(
 
 
 async def use(credential_id: int, answer: str, relying_party: RelyingParty, challenge: Challenge, at: datetime) -> None:
-    """Verify that one of the person's passkeys signed this challenge, and record the use. Run as the sign-in role.
+    """Verify that one of the person's passkeys signed this challenge, and record the use.
+
+    The caller's transaction must run as the sign-in role.
 
     `answer` is the browser's authentication response as JSON. Raise `Invalid` if no passkey of the person signed the
     challenge, or if the challenge was issued before the passkey's last use, because a challenge is valid once. Raise it

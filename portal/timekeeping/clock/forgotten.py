@@ -121,8 +121,8 @@ order by d.day desc, c.number limit {MOST + 1}
 async def forgotten_by(reader: AgentReader, at: datetime) -> list[Forgotten]:
     """Return the reader's work of the last `DAYS` days without logged time, by day and case, the latest day first.
 
-    At most `MOST` + 1 suggestions are returned. Days are those of the reader's time zone. Left out are today, cases for
-    which the reader has a timer that has not ended, and suggestions that the reader has dismissed.
+    At most `MOST` + 1 suggestions are returned. Days begin and end in the reader's time zone. Left out are today, cases
+    for which the reader has a timer that has not ended, and suggestions that the reader has dismissed.
     """
     return await _found(reader, at, "not", None)
 

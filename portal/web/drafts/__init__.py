@@ -136,7 +136,10 @@ def _is_too_large(texts: dict[str, str]) -> bool:
 
 
 async def all_of(credential_id: int) -> list[str]:
-    """Return the drafts of a person as JSON texts with the keys address, fields and kept_at. Run as the sign-in role."""
+    """Return the drafts of a person as JSON texts with the keys `address`, `fields` and `kept_at`.
+
+    The caller's transaction must run as the sign-in role.
+    """
     rows = await current().fetch(
         "select jsonb_build_object('address', address, 'fields', fields, 'kept_at', kept_at)::text as draft from draft"
         " where credential_id = $1 and fields <> '{}' order by address",
@@ -279,7 +282,10 @@ async def done(reader: Reader, address: str, form_key: uuid.UUID | None, at: dat
 
 
 async def delete_old(at: datetime) -> None:
-    """Delete drafts that were last saved more than `KEPT_FOR` ago. Run as the sign-in role."""
+    """Delete drafts that were last saved more than `KEPT_FOR` ago.
+
+    The caller's transaction must run as the sign-in role.
+    """
     await KeptDraft.delete().where(KeptDraft.kept_at < at - KEPT_FOR)
 
 

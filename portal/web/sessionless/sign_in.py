@@ -87,8 +87,8 @@ async def let_in(request: Web, proven: Proven, next_path: str, at: datetime) -> 
 async def enter(request: Web, login_id: int, next_path: str, at: datetime, *, factor: str | None = None) -> str:
     """Begin a session of this person in this browser, and return the path to redirect to.
 
-    A contact of several customers is signed in to the customer that they used or accepted last. The returned path is
-    that of a page on which they can choose another customer before they go on to `next_path`.
+    A contact of several customers is signed in to the customer that they used or accepted last. The returned path leads
+    to a page on which they can choose another customer before they go on to `next_path`.
 
     Exception: if this browser has an earlier session of the same contact, and `next_path` is not "/", the contact is
     signed in to the customer of that session, and `next_path` is returned, because the page, or a draft on the page,

@@ -295,7 +295,9 @@ def _refund(state: BillingState, line: Line, vouchers: Mapping[Key, int]) -> Dec
 def _price_of_part(state: BillingState, line: Line, vouchers: Mapping[Key, int], minutes: int) -> Decimal:
     """Return the price of `minutes` undrawn minutes of the voucher of `line`.
 
-    Several credits give back the same amount as one credit for the sum of their minutes.
+    This is the rounded share for `minutes` and all minutes credited before, less the amount credited before. So
+    rounding errors do not add up: several credits together give back as much as a single credit for the sum of their
+    minutes.
     """
     if line.voucher is None or line.sold is None:
         return Decimal(0)
