@@ -64,7 +64,9 @@ async def invoice(mail_id: int, settings: Settings, at: datetime) -> Mail | None
 
 
 async def _accounts(customer_id: int) -> Accounts | None:
-    """Return the accounts mail address of a customer as the recipient of a mail. Run as `SYSTEM`.
+    """Return the accounts mail address of a customer as the recipient of a mail.
+
+    The caller's transaction must run as `SYSTEM`.
 
     Return None if the customer has no such address or the company is not set up.
     """

@@ -95,7 +95,10 @@ _TO_SEND_AGAIN = (MailState.KEPT, MailState.REFUSED, MailState.GIVEN_UP)
 
 
 async def is_done(job_id: int) -> bool:
-    """Return whether the job has sent its mail, or has ended without sending it. Run as `SYSTEM`."""
+    """Return whether the job has sent its mail, or has ended without sending it.
+
+    The caller's transaction must run as `SYSTEM`.
+    """
     state = await current().fetchval("select state from outgoing_mail where job_id = $1", job_id)
     return state is not None and state != MailState.WAITING
 
@@ -110,7 +113,9 @@ class Addressee(NamedTuple):
 async def record(
     job_id: int, kind: str, ids: Ids, to: Addressee, state: MailState, reason: str, at: datetime, *, tries: int = 0
 ) -> bool:
-    """Record that the mail of a job is now in this state, and return whether it was recorded. Run as `SYSTEM`.
+    """Record that the mail of a job is now in this state, and return whether it was recorded.
+
+    The caller's transaction must run as `SYSTEM`.
 
     `tries` is the number of attempts to add: 1 when an attempt begins, 0 for its outcome. Nothing is recorded if the
     recipient has been erased since the mail was composed, because a record has their mail address.
@@ -133,7 +138,7 @@ on conflict (job_id) do update set email = excluded.email, credential_id = exclu
 async def drop(job_id: int) -> None:
     """Delete the record of a mail whose recipient has lost access or has switched off mails of this kind.
 
-    Run as `SYSTEM`.
+    The caller's transaction must run as `SYSTEM`.
     """
     await current().execute("delete from outgoing_mail where job_id = $1", job_id)
 
@@ -231,6 +236,6 @@ _LOST = "select count(*) from outgoing_mail where state = 'given_up' and changed
 async def delete_old(at: datetime) -> None:
     """Delete the records of mails that have not changed for longer than `KEPT`, except waiting ones.
 
-    Run as `SYSTEM`.
+    The caller's transaction must run as `SYSTEM`.
     """
     await current().execute("delete from outgoing_mail where changed_at < $1 and state <> 'waiting'", at - KEPT)

@@ -31,7 +31,10 @@ class MailRefusal(Table, tablename="mail_refusal"):
 
 
 async def record(email: str, kind: str, reason: str, at: datetime) -> None:
-    """Record that a mail server has refused a mail address for good. Run as `SYSTEM`."""
+    """Record that a mail server has refused a mail address for good.
+
+    The caller's transaction must run as `SYSTEM`.
+    """
     await current().execute(
         "insert into mail_refusal (email, kind, reason, refused_at) values ($1, $2, $3, $4) on conflict (email)"
         " do update set kind = excluded.kind, reason = excluded.reason, refused_at = excluded.refused_at",
@@ -63,7 +66,7 @@ async def forget(email: str) -> None:
 async def delete_old(at: datetime) -> None:
     """Delete the refusals from more than `KEPT` ago, and the refusals of addresses that nobody uses any more.
 
-    Run as `SYSTEM`.
+    The caller's transaction must run as `SYSTEM`.
     """
     await MailRefusal.delete().where(MailRefusal.refused_at < at - KEPT)
     await current().execute("select forget_refusals()")

@@ -25,7 +25,9 @@ class About(NamedTuple):
 
 
 async def subjects_of(mails: Iterable[Outgoing]) -> dict[int, About]:
-    """Return what each of these mails is about, by the id of its record. Run as `SYSTEM`.
+    """Return what each of these mails is about, by the id of its record.
+
+    The caller's transaction must run as `SYSTEM`.
 
     The rights of the recipients do not matter, because admins read this, and all agents see all cases and invoices.
     """

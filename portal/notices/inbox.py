@@ -331,5 +331,8 @@ The query for contacts reads no column of notes or of time.
 
 
 async def delete_old(at: datetime) -> None:
-    """Delete everybody's notices that are older than `KEPT`. Run as `SYSTEM`."""
+    """Delete everybody's notices that are older than `KEPT`.
+
+    The caller's transaction must run as `SYSTEM`.
+    """
     await current().execute("delete from notice where at < $1", at - KEPT)

@@ -148,7 +148,9 @@ on conflict do nothing
 
 
 async def begin(at: datetime) -> None:
-    """Enqueue a job for each mail that is due at `at`. Run as `SYSTEM`.
+    """Enqueue a job for each mail that is due at `at`.
+
+    The caller's transaction must run as `SYSTEM`.
 
     Before that, withdraw the due mails to contacts who have switched off mails about new invoices since, except mails
     that an agent asked for.
@@ -175,12 +177,17 @@ returning id
 
 
 async def find(mail_id: int) -> InvoiceMail | None:
-    """Return the mail with this id, or None if there is no such mail or it was withdrawn. Run as `SYSTEM`."""
+    """Return the mail with this id, or None if there is no such mail or it was withdrawn.
+
+    The caller's transaction must run as `SYSTEM`.
+    """
     return await InvoiceMail.objects().where(InvoiceMail.id == mail_id, InvoiceMail.state != WITHDRAWN).first()
 
 
 async def withdraw_stopped(mail_id: int, at: datetime) -> None:
-    """Withdraw a mail if its recipient has switched off mails about new invoices since. Run as `SYSTEM`.
+    """Withdraw a mail if its recipient has switched off mails about new invoices since.
+
+    The caller's transaction must run as `SYSTEM`.
 
     A mail that an agent asked for is not withdrawn.
     """
@@ -196,7 +203,9 @@ async def credential_of(contact_id: int) -> int | None:
 
 
 async def end(mail_id: int, state: MailState | None, at: datetime, reason: str = "") -> None:
-    """Record the outcome of a mail, and make the open pages of the invoice update. Run as `SYSTEM`.
+    """Record the outcome of a mail, and make the open pages of the invoice update.
+
+    The caller's transaction must run as `SYSTEM`.
 
     If `state` is None, the mail is withdrawn: its recipient must no longer get it. `reason` says why the mail was not
     sent. A mail that was sent or withdrawn keeps its state.

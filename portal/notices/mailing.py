@@ -41,9 +41,10 @@ class Batch(NamedTuple):
 async def begin_mails(at: datetime) -> int:
     """Put the notices that are due at `at` into batches, enqueue a job for each, and return the number of batches.
 
-    Run as `SYSTEM`. A notice is not mailed if its recipient has read it already, or has switched off mails of this kind
-    since the notice was made. Outside the digest, a notice waits if the recipient got a mail about the same thing less
-    than `APART` ago. A batch gets no further notices, so a mail that is sent again has the same contents.
+    The caller's transaction must run as `SYSTEM`. A notice is not mailed if its recipient has read it already, or has
+    switched off mails of this kind since the notice was made. Outside the digest, a notice waits if the recipient got a
+    mail about the same thing less than `APART` ago. A batch gets no further notices, so a mail that is sent again has
+    the same contents.
     """
     tx = current()
     await tx.execute(_NOT_WANTED, at)
@@ -55,19 +56,24 @@ async def begin_mails(at: datetime) -> int:
 async def leave_out_stopped(batch: int) -> None:
     """Remove from a batch the notices of each kind for which the recipient has switched off mails in the meantime.
 
-    Run as `SYSTEM`.
+    The caller's transaction must run as `SYSTEM`.
     """
     await current().execute(_STOPPED, batch)
 
 
 async def find(batch: int) -> Batch | None:
-    """Return the recipient of a batch, or None if its notices are deleted. Run as `SYSTEM`."""
+    """Return the recipient of a batch, or None if its notices are deleted.
+
+    The caller's transaction must run as `SYSTEM`.
+    """
     row = await current().fetchrow("select credential_id, mail from notice where mail_batch = $1 limit 1", batch)
     return Batch(row["credential_id"], row["mail"] == Mail.DIGEST) if row else None
 
 
 async def items_of(batch: int, receiver: Reader) -> list[Item]:
-    """Return the notices of a batch that its recipient may see now, oldest first. Run as the recipient.
+    """Return the notices of a batch that its recipient may see now, oldest first.
+
+    The caller's transaction must run as the recipient.
 
     The list is empty if the recipient may see none of them any more.
     """

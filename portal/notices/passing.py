@@ -28,10 +28,10 @@ USING = ("time.approved", "invoice.issued", "invoice.paid", "voucher.sold")
 async def pass_on(at: datetime, *, mails: bool = True, most: int = BATCH) -> int:
     """Make the notices for at most `most` outbox rows, in the caller's transaction, and return the number of rows.
 
-    Run as `SYSTEM`. Rows that another worker has locked are skipped. Mails with issued invoices and credit notes are
-    queued too. If a case was assigned, the agents' notices that it was opened are marked as read. `at` is the present
-    instant, which decides when a notice is mailed. With `mails=False`, no mail is queued and the notices are never
-    mailed; the demo uses this for its invented past.
+    The caller's transaction must run as `SYSTEM`. Rows that another worker has locked are skipped. Mails with issued
+    invoices and credit notes are queued too. If a case was assigned, the agents' notices that it was opened are marked
+    as read. `at` is the present instant, which decides when a notice is mailed. With `mails=False`, no mail is queued
+    and the notices are never mailed; the demo uses this for its invented past.
     """
     tx = current()
     rows = await tx.fetch(_WAITING, most)

@@ -27,8 +27,8 @@ WEEK = 7
 async def remind(at: datetime) -> None:
     """Make the reminders and warnings that are due at `at`, in the caller's transaction.
 
-    Run as `SYSTEM`, at least once an hour. Nobody is reminded of time on a day off, during an absence, or while time
-    tracking is switched off.
+    The caller's transaction must run as `SYSTEM`. Call this at least once an hour. Nobody is reminded of time on a day
+    off, during an absence, or while time tracking is switched off.
     """
     await make(await warnings.of_days(at), at)
     if not (await TimeRules.find()).tracks_time:

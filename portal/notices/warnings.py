@@ -53,8 +53,8 @@ async def of_hours(customer_ids: Collection[int], at: datetime) -> list[Due]:
 
     Prepaid hours are vouchers and the hours included in a contract. People are warned when at least `FULL` percent are
     used. The included hours of the present billing period and of the previous one are checked, because time is often
-    approved late. A warning that was recorded before has no notices. Run as `SYSTEM`, after time was approved or a
-    voucher became usable.
+    approved late. A warning that was recorded before has no notices. The caller's transaction must run as `SYSTEM`.
+    Call this after time was approved or a voucher became usable.
     """
     company = await Company.find()
     rows = await current().fetch(_PREPAID, list(customer_ids)) if company and customer_ids else []
@@ -103,7 +103,8 @@ def _kind(used: int, size: int) -> str:
 async def of_days(at: datetime) -> list[Due]:
     """Record a warning for each voucher that expires soon and each contract that ends soon; return the notices to make.
 
-    Run as `SYSTEM`, at least once an hour. Before `MORNING`, nothing is due. Nobody is warned of the same end twice.
+    The caller's transaction must run as `SYSTEM`. Call this at least once an hour. Before `MORNING`, nothing is due.
+    Nobody is warned of the same end twice.
     """
     company = await Company.find()
     if company is None or at.astimezone(ZoneInfo(company.time_zone)).hour < MORNING:

@@ -31,12 +31,17 @@ class Held:
 
 
 async def held_of(contact: Contact) -> Held:
-    """Return how many items of each kind belong to a contact. Run as an admin."""
+    """Return how many items of each kind belong to a contact.
+
+    The caller's transaction must run as an admin.
+    """
     return Held(**await current().fetchrow(_HELD, contact.id, await _credential_of(contact)))
 
 
 async def erase(contact: Contact, typed_name: str, storage: Storage, at: datetime) -> None:
-    """Erase a contact for good. Run as an admin, in a transaction that has locked the contact.
+    """Erase a contact for good.
+
+    The caller's transaction must run as an admin and have locked the contact.
 
     Messages of the contact stay, signed "Former contact", and so do issued invoices. Name, telephone number, mail
     address, password, second factors, sessions, links, unsent texts, unsent files, notices, choices of notices and

@@ -62,7 +62,10 @@ async def record_contact(contact_id: int) -> None:
 
 
 async def find(credential_id: int) -> Person:
-    """Return the person with this credential. Run as `SYSTEM`."""
+    """Return the person with this credential.
+
+    The caller's transaction must run as `SYSTEM`.
+    """
     row = await current().fetchrow("select * from person_of($1)", credential_id)
     return Person(credential_id, row["login_id"], row["agent_id"], row["contact_id"], row["name"])
 

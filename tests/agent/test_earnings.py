@@ -39,7 +39,10 @@ async def test_agents_see_hours_and_managers_also_money(ines: Browser, max_: Bro
 
 
 async def test_only_managers_see_revenue_and_its_file(ines: Browser, max_: Browser) -> None:
-    """S3.27, S3.28: an agent gets 403; a manager sees revenue and profit in every grouping, and as a CSV file."""
+    """S3.27, S3.28: a manager sees revenue and profit in every grouping, and as a CSV file.
+
+    An agent gets 403 for the page.
+    """
     await costs("50", "2026-01-01")
     async with transaction(MAX):
         await invoiced(60)

@@ -119,7 +119,10 @@ async def test_each_step_is_ticked_by_what_there_is(app: Gate) -> None:
 
 
 async def test_the_steps_can_be_hidden_and_shown_again(app: Gate) -> None:
-    """An admin hides the first steps for all admins, and can show them again, both also twice; others get 403."""
+    """An admin hides the first steps for all admins, and can show them again; an agent gets 403 for hiding them.
+
+    Hiding them twice is harmless.
+    """
     async with await Browser.of(app, INES, at=NOW) as ines:
         assert (await ines.send_form("/agent/setup/first-steps/dismissal")).status_code == 403
     async with await Browser.of(app, NOOR, at=NOW) as noor:

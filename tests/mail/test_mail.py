@@ -176,7 +176,7 @@ async def test_a_link_is_good_for_one_hour_and_for_its_own_page(app: Gate, setti
 
 
 async def test_a_reset_request_gets_the_same_answer_for_every_address(app: Gate) -> None:
-    """R5: a reset request gets the same response for a known, an unknown and an ended account.
+    """R5: a reset request gets the same response whether the account is known, is unknown or has lost its access.
 
     Each request enqueues one job; only the worker finds out whether a mail is sent.
     """
@@ -272,7 +272,7 @@ async def test_a_worker_without_a_mail_server_says_so_and_makes_no_link(worker: 
 
 @pytest.mark.slow
 async def test_the_time_does_not_tell_whether_somebody_gets_a_reset(app: Gate) -> None:
-    """R5: the fastest responses for a known, an ended and an unknown account differ by less than 5 ms."""
+    """R5: the fastest responses for a known account, one without access and an unknown one differ by less than 5 ms."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contact set ended_at = $1 where id = $2", now(), GIL.id)
     spent: dict[str, list[float]] = {ADA.email: [], GIL.email: [], "nobody@nowhere.example": []}

@@ -179,7 +179,7 @@ async def test_an_agent_with_mistakes_is_refused() -> None:
 
 
 async def test_the_last_admin_can_neither_end_nor_step_down() -> None:
-    """R31: Noor, the last admin, can neither be ended nor get a lower grade.
+    """R31: the access of Noor, the last admin, cannot be ended, and she cannot get a lower grade.
 
     An admin who has not set a password yet does not count as a second admin.
     """

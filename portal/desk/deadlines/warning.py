@@ -17,10 +17,10 @@ GRACE = timedelta(minutes=10)
 async def warn(at: datetime, most: int = BATCH) -> int:
     """Warn of at most `most` deadlines whose `warn_at` has come at `at`, and return their number.
 
-    Run as `SYSTEM`, in the caller's transaction. No warning is sent outside business hours (D49), except within `GRACE`
-    after they end. There is one warning when a deadline comes near and one when it has passed. A deadline that passed
-    before its first warning gets only the second. Deadlines of cases that another transaction is changing are left for
-    the next run.
+    The caller's transaction must run as `SYSTEM`. No warning is sent outside business hours (D49), except within
+    `GRACE` after they end. There is one warning when a deadline comes near and one when it has passed. A deadline that
+    passed before its first warning gets only the second. Deadlines of cases that another transaction is changing are
+    left for the next run.
     """
     calendar = await calendar_now()
     if calendar.position(at + at.resolution) == calendar.position(at - GRACE):

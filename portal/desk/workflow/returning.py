@@ -14,7 +14,7 @@ BATCH = 100
 async def wake(at: datetime, most: int = BATCH) -> int:
     """End the snooze of at most `most` cases whose time has come at `at`, and return their number.
 
-    The cases move to the top of lists. Run as `SYSTEM`, in the caller's transaction. Cases that another transaction is
+    The cases move to the top of lists. The caller's transaction must run as `SYSTEM`. Cases that another transaction is
     changing are left for the next run.
     """
     rows = await current().fetch(_DUE, at, most)

@@ -201,7 +201,10 @@ async def change_password(login: int, password_hash: str, at: datetime) -> None:
 
 
 async def set_first_password(credential: int, password_hash: str) -> None:
-    """Set the first password of an account. Run as the agents' role. An account that has a password keeps it."""
+    """Set the first password of an account. An account that has a password keeps it.
+
+    The caller's transaction must run as the agents' role.
+    """
     await current().execute("select set_first_password($1, $2)", credential, password_hash)
 
 

@@ -96,7 +96,9 @@ async def mail(credential: int, kind: Kind, at: datetime) -> None:
 
 
 async def begin_mails(at: datetime) -> None:
-    """Enqueue a job for each link that waits to be mailed and is still valid. Run as `SYSTEM`.
+    """Enqueue a job for each link that waits to be mailed and is still valid.
+
+    The caller's transaction must run as `SYSTEM`.
 
     `mail` does not enqueue the job, because the database role of a customer's administrators may not write to the job
     queue.
@@ -142,7 +144,10 @@ async def renew(invitation: int, at: datetime) -> Renewed | None:
 
 
 async def mark_mailed(invitation: int, at: datetime) -> None:
-    """Record that the mail server has accepted the mail with this link. Run as `SYSTEM`."""
+    """Record that the mail server has accepted the mail with this link.
+
+    The caller's transaction must run as `SYSTEM`.
+    """
     begun = (Invitation.id == invitation) & (Invitation.mail == "begun")
     await Invitation.update({Invitation.mail: "sent", Invitation.mailed_at: at}).where(begun)
 

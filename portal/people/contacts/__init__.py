@@ -179,11 +179,11 @@ class Contact(Person, Table, tablename="contact"):
 
 
 async def hold_contact(contact_id: int, *, ending: bool = False) -> None:
-    """Take an advisory lock on a contact until the transaction ends, so that nobody gives a case to an ended contact.
+    """Take an advisory lock on a contact until the transaction ends, so that nobody gives a case to one who has left.
 
-    A transaction that makes somebody the contact of a case takes a shared lock. A transaction that ends the contact
-    takes an exclusive lock with `ending`, and so waits for all transactions that hold the shared lock. A row lock would
-    need the privilege to update contacts, which a contact who opens a case does not have.
+    A transaction that makes somebody the contact of a case takes a shared lock. A transaction that ends the contact's
+    access takes an exclusive lock with `ending`, and so waits for all transactions that hold the shared lock. A row
+    lock would need the privilege to update contacts, which a contact who opens a case does not have.
     """
     await current().execute(_HOLD_ALONE if ending else _HOLD, contact_id)
 
