@@ -82,7 +82,7 @@ async def tell_of(
 ) -> None:
     """Record one change of the same kind for each of several subjects in the outbox, by one statement.
 
-    `subjects` are pairs of `subject_id` and `customer_id`, of which the second may be None. The changes are hidden from
+    `subjects` are pairs of `subject_id` and `customer_id`; `customer_id` may be None. The changes are hidden from
     customers. `record_id` is the id of the row from which the notice is made: a rejection, a flag or a version of a
     time entry. `agent_id` is the author of the time entry; the entry may have been deleted. Raise `ValueError` for an
     unknown kind or for changes to cases.
@@ -140,11 +140,11 @@ async def told_since(
     """Return the changes since `snapshot`, the text of the `pg_snapshot` from which a page was rendered.
 
     Each change is a dictionary with the keys kind, customer, contact_may_know and subject. If `invoices` is False,
-    changes to invoices and statements are left out. If `only_cases_of` is the id of a contact, all changes are left out
-    except those to cases of which this contact is a participant (see `tell`), and those to invoices and statements.
-    Transactions of the snapshot are compared, not instants, because a transaction that began before the page was
-    rendered may commit afterwards. Return None if the page must fetch everything again: the snapshot is malformed, lies
-    in the future (from before a restore) or too far in the past, or there are more than `MOST_TOLD` changes.
+    changes to invoices and statements are left out. If `only_cases_of` is the id of a contact, only changes to
+    invoices, to statements and to cases in which this contact participates (see `tell`) are returned. Transactions of
+    the snapshot are compared, not instants, because a transaction that began before the page was rendered may commit
+    afterwards. Return None if the page must fetch everything again: the snapshot is malformed, lies in the future (from
+    before a restore) or too far in the past, or there are more than `MOST_TOLD` changes.
     """
     if not _SNAPSHOT.fullmatch(snapshot):
         return None

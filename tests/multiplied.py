@@ -29,7 +29,7 @@ FEW = {
     "service_hours": "there are a few in a week",
     "time_rules": "there is one",
 }
-"""Tables of which no page can list more rows than one page may show, and why."""
+"""Tables whose rows always fit on one page wherever they are listed, and why."""
 
 _MOVED = f"+ n * {APART}"
 CHANGED = {

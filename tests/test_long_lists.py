@@ -21,7 +21,7 @@ from tests.test_permissions import MATRIX, OK, STREAMS
 from tests.world import ADA, NOOR, NOW
 
 CHOICES = ("option", "label")
-"""Elements of which a form may have more than 100, because each is a value that can be chosen."""
+"""Elements that a form may contain more than 100 times, because each is a value that can be chosen."""
 ROWS = ("li", "tr")
 """Elements that count as rows of one list even if their classes differ.
 

@@ -1,4 +1,4 @@
-"""Renew contracts of which nobody has given notice, and keep a record of each renewal."""
+"""Renew contracts for which nobody has given notice, and keep a record of each renewal."""
 
 from calendar import monthrange
 from datetime import date, datetime, timedelta

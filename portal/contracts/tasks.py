@@ -89,7 +89,7 @@ class Task(Endable, Table, tablename="task"):
 
     @classmethod
     async def open_of(cls, services: Collection[int]) -> list["Task"]:
-        """Return the tasks of these services that have not ended, including those of projects, sorted by name."""
+        """Return the tasks of these services that have not ended, including tasks of projects, sorted by name."""
         if not services:
             return []
         query = cls.objects().where(cls.service_id.is_in(list(services)) & cls.ended_at.is_null())

@@ -108,7 +108,7 @@ class Calendar:
 
     @property
     def approved_to(self) -> date:
-        """Return the last day of which all submitted time has been approved or rejected.
+        """Return the last day whose submitted time has all been approved or rejected.
 
         Time of the four working days after that day is still undecided; time of the last of the four is not submitted.
         """

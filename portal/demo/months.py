@@ -58,7 +58,7 @@ async def _issue(scenario: Scenario, at: datetime) -> None:
 
 
 async def _pay(scenario: Scenario, at: datetime) -> None:
-    """Record a payment of every invoice of which nothing is paid yet. The customer `SLOW` pays only half of the sum."""
+    """Record a payment of every invoice that has no payment yet. The customer `SLOW` pays only half of the sum."""
     by = scenario.agent("Max Herrmann")
     for row in (await billing.list_issued(by, limit=1000)).rows:
         if row["open"] > 0 and not row["paid"]:

@@ -134,7 +134,7 @@ class Customer(Endable, Table, tablename="customer"):
     async def end(self, at: datetime) -> None:
         """End the customer: forms no longer offer it, and its contacts' sessions and open links end at once (R12).
 
-        A repeat changes nothing.
+        Calling it again has no further effect.
         """
         await super().end(at)
         for credential in await credentials.of_customer(self.id):

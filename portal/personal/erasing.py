@@ -15,7 +15,8 @@ NOT_ENDED = "End their access first: that asks who takes over their open cases."
 class Held:
     """How many items of each kind belong to a contact.
 
-    An erasure keeps the items of the first six kinds, without the contact's name, and deletes those of the last four.
+    An erasure keeps the items of the first six kinds, without the contact's name, and deletes the items of the last
+    four.
     """
 
     cases: int

@@ -86,7 +86,7 @@ def slice_of(share: float, radius: float, centre: float = 8) -> str:
 
 
 def pie(used: float, size: int = 14, label: str | None = None) -> str:
-    """Return the SVG of a clock face of which the share `used` (0 to 1) is filled.
+    """Return the SVG of a clock face that is filled up to the share `used` (0 to 1).
 
     `label` is the text for screen readers.
     """

@@ -22,8 +22,8 @@ async def priorities(*cases: Case) -> list[int]:
 async def test_ticked_cases_are_changed_and_the_message_undoes_it(ines: Browser, case: Case) -> None:
     """Ines changes the priority of two ticked cases on one page, and undoes the change from the list of cases.
 
-    The page counts the ticked cases by their present priority. A priority that does not exist gets 422; a repeat
-    changes nothing more.
+    The page counts the ticked cases by their present priority. A priority that does not exist gets 422; sending the
+    form again changes nothing more.
     """
     other, third = await open_case("Other", by=GIL, priority=1), await open_case("Third", priority=1)
     fields = {"verb": "priority", "case": [str(case.number), str(other.number)]}

@@ -167,7 +167,7 @@ async def test_a_rejection_is_undone_from_the_message(max_: Browser) -> None:
 
 
 async def test_all_matching_entries_are_approved_at_once_and_changed_ones_are_reported(max_: Browser) -> None:
-    """D35, S0.29: Max approves all 120 entries of Ines at once, 3 of which changed after the page was shown.
+    """D35, S0.29: Max approves all 120 entries of Ines at once, but 3 of them changed after the page was shown.
 
     The other 117 are approved; the 3 are reported and stay submitted. Noor's entries stay submitted too. The same form
     sent again gets 409.

@@ -107,9 +107,9 @@ async def test_two_managers_of_a_view_do_not_undo_each_other(app: Gate, ines: Br
 
 
 async def test_a_deleted_view_comes_back_within_a_day(ines: Browser) -> None:
-    """Ines can restore a deleted view for a day, unless another view has the same name by then; a repeat is harmless.
+    """Ines can restore a deleted view for a day, unless another view has the same name by then.
 
-    After a day, the view is deleted for good.
+    After a day, the view is deleted for good. Deleting or restoring it twice is harmless.
     """
     view = await saved()
     page = await ines.get(f"/agent/cases/views/{view}")

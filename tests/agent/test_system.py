@@ -57,9 +57,9 @@ async def test_a_failed_job_is_shown_with_its_kind_of_error_and_run_again_once(a
 
 
 async def test_a_failed_job_is_discarded_and_its_end_is_kept(app: Gate) -> None:
-    """R93: Noor discards a failed job: its row is deleted, and the log of jobs keeps its entries. A repeat is harmless.
+    """R93: Noor discards a failed job: its row is deleted, and the log of jobs keeps its entries.
 
-    Retrying a job that does not exist gets 404.
+    Discarding the job again is harmless. Retrying a job that does not exist gets 404.
     """
     job = await held()
     async with await Browser.of(app, NOOR) as noor:

@@ -496,7 +496,7 @@ async def test_time_counts_in_the_usage_of_its_contract_at_once(ines: Browser, c
 async def test_the_form_draws_what_the_service_has_used(ines: Browser, case: Case) -> None:
     """S2.20: the time form has a meter of the minutes that the service uses in the month of the typed day.
 
-    The meter adds the approved minutes, those not approved yet, and those of the new entry.
+    The meter adds the approved minutes, the minutes not approved yet, and the minutes of the new entry.
     """
     approved = await logged(case, minutes=60)
     await logged(case, minutes=30)

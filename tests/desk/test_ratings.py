@@ -157,7 +157,7 @@ async def test_two_people_at_once_do_not_silently_undo_each_others_rating(app: G
 async def test_a_merge_takes_the_rating_along_unless_the_other_case_has_one(dsn: str) -> None:
     """D53: a case into which two rated cases are merged gets the rating of the first; the other rating is deleted.
 
-    A repeat of the merge changes nothing.
+    Merging the cases again changes nothing.
     """
     first, second, third = [await solved() for _ in range(3)]
     await rate(first, GOOD)

@@ -221,7 +221,7 @@ async def test_ranges_of_ids_find_the_same_as_one_query(desk: list[Case], monkey
 
 
 async def test_a_case_that_two_queries_find_is_listed_once(desk: list[Case], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A long case of which two index rows match, one of them by a longer word, is listed and counted once."""
+    """If two index rows of a long case match, one of them by a longer word, the case is listed and counted once."""
     async with transaction(INES):
         await desk[0].reply(by=INES, text="Log: " + "word " * 5000, at=NOW + timedelta(hours=1))
         await desk[0].reply(by=INES, text="Three tunnels.", files=[], at=NOW + timedelta(hours=2))

@@ -77,7 +77,7 @@ def test_the_minutes_of_a_day_add_up(lengths: list[tuple[int, int]]) -> None:
 async def test_a_day_shows_own_entries_with_and_without_times(case: Any) -> None:
     """S1.21, D10: Ines's day has her entries with clock times on the time line, and those without as a separate list.
 
-    Max's entries and those of other days are left out.
+    Max's entries and entries of other days are left out.
     """
     day = date(2026, 11, 19)
     async with transaction(INES):

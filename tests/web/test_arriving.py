@@ -50,7 +50,7 @@ async def test_a_strangers_body_is_bounded_in_total(
 ) -> None:
     """R83: a visitor who is not signed in gets 408 if the body takes too long in total or arrives too slowly.
 
-    A body of which a byte arrives every 20 ms is refused too, although no single wait is long.
+    A body that arrives at one byte every 20 ms is refused too, although no single wait is long.
     """
     paced(monkeypatch, "STRANGER", **how)
     async with Browser(app) as browser:

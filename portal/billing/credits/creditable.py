@@ -55,9 +55,9 @@ class Creditable:
 
     @property
     def divisible(self) -> frozenset[int]:
-        """Return the positions of the lines of which a part can be credited.
+        """Return the positions of the lines that can be credited in part.
 
-        These are the lines for fees and for charges added by hand of which anything is left.
+        These are the lines for fees and for charges added by hand, unless nothing is left to credit of them.
         """
         lines = (line for line in self.lines if line["kind"] in ("fee", "extra"))
         return frozenset(line["position"] for line in lines if self.nets[line["position"]] > 0)

@@ -37,7 +37,7 @@ class Location:
 
 @dataclass(slots=True)
 class Errors:
-    """Errors that are collected in any order, of which the first in document order is reported."""
+    """Errors that are collected in any order. The first error in document order is reported."""
 
     found: list[tuple[Location, str]] = field(default_factory=list)
 

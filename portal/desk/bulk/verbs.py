@@ -45,7 +45,7 @@ class Verb(StrEnum):
 
     @property
     def is_of_tags(self) -> bool:
-        """Return whether the value is a tag, of which a case can have several."""
+        """Return whether the value is a tag. A case can have several tags."""
         return self in (Verb.TAG, Verb.UNTAG)
 
     @property

@@ -68,7 +68,7 @@ class ListedRule(NamedTuple):
 
     @property
     def said(self) -> list[str]:
-        """Return the words of which the subject has to contain one, each in quotation marks."""
+        """Return the words in quotation marks. The subject of a case has to contain at least one of them."""
         return [f"“{word.strip()}”" for word in self.words.split(",") if word.strip()]
 
     @property

@@ -211,7 +211,7 @@ async def set_first_password(credential: int, password_hash: str) -> None:
 async def disable(credential: int, at: datetime) -> None:
     """End the access of a credential, its sessions, and its open invitation and reset links at once (R12).
 
-    A repeat changes nothing.
+    Calling it again has no further effect.
     """
     enabled = (Credential.id == credential) & Credential.disabled_at.is_null()
     await Credential.update({Credential.disabled_at: at}).where(enabled)

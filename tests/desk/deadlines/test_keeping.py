@@ -247,7 +247,10 @@ async def recounted() -> recounting.Recount | None:
 
 
 async def test_a_change_of_the_business_hours_computes_open_cases_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """S3.20, D49: a job computes the deadlines of open cases again; deadlines that were met and those of closed cases stay."""
+    """S3.20, D49: after a change of the business hours, a job computes the deadlines of open cases again.
+
+    Deadlines that were met stay, and so do the deadlines of closed cases.
+    """
     monkeypatch.setattr(recounting, "BATCH", 2)
     await promise()
     cases = [await opened() for _ in range(3)]
@@ -266,7 +269,7 @@ async def test_a_change_of_the_business_hours_computes_open_cases_again(monkeypa
 
 
 async def test_a_case_that_breaks_keeps_its_deadlines_and_stops_no_other(dsn: str) -> None:
-    """S3.20: if the deadlines of one case cannot be stored, the job stores those of all other cases and ends."""
+    """S3.20: if the deadlines of one case cannot be stored, the job stores the deadlines of all others and ends."""
     await promise()
     cases = [await opened() for _ in range(4)]
     before = await dues(cases[1])

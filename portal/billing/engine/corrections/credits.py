@@ -31,7 +31,7 @@ class CannotCredit(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """An allocation (`live`) of which minutes are credited. `left` is the rest of it, or None if nothing is left."""
+    """An allocation (`live`) from which minutes are credited. `left` is the rest of it, or None if nothing is left."""
 
     live: Allocation
     left: Allocation | None
@@ -161,7 +161,7 @@ class Credit:
     def _credit_lines(self, state: BillingState) -> Iterator[Line]:
         """Yield the lines of the credit note for the lines of the document, in their order, with negative amounts.
 
-        Lines of which nothing is credited are left out. `state` is the state in which the credited minutes are no
+        Lines are left out if nothing of them is credited. `state` is the state in which the credited minutes are no
         longer settled.
         """
         vouchers = {voucher.id: voucher.minutes for voucher in state.vouchers}
