@@ -27,7 +27,8 @@ class File:
 class DemoFiles:
     """Makes and stores the files of the demo.
 
-    The keys are made from consecutive numbers, so that a second attempt to fill the database overwrites the same files.
+    The storage keys of the files are made from consecutive numbers, so that a second attempt to fill the database
+    overwrites the same files.
     """
 
     def __init__(self, storage: Storage, rng: Random) -> None:
@@ -36,8 +37,8 @@ class DemoFiles:
     async def put(self, name: str, by: Reader, at: datetime) -> File:
         """Make and store a file with this name for a message that `by` is about to write, and return the file.
 
-        A name that ends in `.png` gets a picture, another name a text. The upload is recorded as the portal records
-        every upload.
+        If the name ends in `.png`, the file is a picture, otherwise a text. The upload is recorded as the portal
+        records every upload.
         """
         content = picture(self._rng) if name.endswith(".png") else _text(name, at, self._rng)
         self._count += 1

@@ -21,7 +21,7 @@ QUARTER = 15
 QUESTION = "Was this not part of the visit on the day before? Please check whether it is on the invoice twice."
 """What a contact asks about an entry on an invoice."""
 DAYS_TO_PAY = timedelta(days=16)
-"""How many days after the end of a month its invoices are paid."""
+"""How long after the end of a month the invoices of that month are paid."""
 
 
 def plan(scenario: Scenario) -> None:
@@ -58,7 +58,7 @@ async def _issue(scenario: Scenario, at: datetime) -> None:
 
 
 async def _pay(scenario: Scenario, at: datetime) -> None:
-    """Record a payment of every invoice that has no payment yet. The customer `SLOW` pays only half of the sum."""
+    """Record a payment of every open invoice that has no payment yet. The customer `SLOW` pays only half of the sum."""
     by = scenario.agent("Max Herrmann")
     for row in (await billing.list_issued(by, limit=1000)).rows:
         if row["open"] > 0 and not row["paid"]:
@@ -73,7 +73,7 @@ async def _pay(scenario: Scenario, at: datetime) -> None:
 
 
 async def _credit(scenario: Scenario, at: datetime) -> None:
-    """Credit 15 minutes of the first charged entry on Acme's latest invoice that is longer than 15 minutes.
+    """Credit 15 minutes of an entry on Acme's latest invoice: the first charged entry of more than 15 minutes.
 
     The credited time is written off, so it is not billed again.
     """
@@ -89,7 +89,7 @@ async def _credit(scenario: Scenario, at: datetime) -> None:
 
 
 async def ask(ada: ContactReader, at: datetime) -> None:
-    """Let the contact Ada ask about the last charged entry of a case on her latest invoice.
+    """Let the contact Ada ask about an entry on her latest invoice: the last charged entry that belongs to a case.
 
     No agent answers the question.
     """

@@ -21,8 +21,8 @@ CONNECTED = 3
 class Plan:
     """A project of a customer, as a manager would type it.
 
-    Work under the service `service` is logged on the project, unless it belongs to a case. `hours` and `amount` are the
-    budgets.
+    Work under the service `service` is logged on the project, unless the work belongs to a case. `hours` and `amount`
+    are the budgets.
     """
 
     customer: str

@@ -61,7 +61,7 @@ THINGS = {
 }
 ELSE = ("Updates of the month", "Inventory", "User accounts", "Restore test", "Monitoring", "Documentation")
 FILLED = "Ines Okafor"
-"""The agent whose last five working days are filled."""
+"""The agent whose last five working days are filled with about eight hours of work each."""
 ON_CALL, CHECKED = "Tarnwick Print", "Backups and alarms of the week checked"
 """The customer for whom some work is moved to the evening, and the comment by which that work is found."""
 BLOCKS = ((8 * 60, 210), (12 * 60 + 15, 180), (15 * 60 + 30, 105))

@@ -1,8 +1,8 @@
 """Appointments: planned visits, calls and remote sessions on a case (S1.11).
 
 The log of the case records when an appointment is planned, moved, held or cancelled. Contacts may read everything about
-an appointment except its note. The methods that change an appointment also write a row in the outbox, so that open
-pages update.
+an appointment except its note. The methods that change an appointment also write a row in the outbox, so that pages
+that people have open are updated.
 """
 
 import uuid

@@ -1,9 +1,9 @@
 """Cases: the class `Case`, who may see a case, and how a case is opened.
 
 The methods that change a case are in the modules of `portal/desk/verbs`. They run in the caller's transaction. Each
-locks the row, then writes the change, a line in the case's log and a row in the outbox, which makes open pages update.
-If somebody else has changed the same thing since the case was loaded, a method raises `Conflict`. If nothing would
-change, it does nothing, so a repeated request is harmless.
+method locks the row, then writes the change, a line in the case's log and a row in the outbox, so that pages that
+people have open are updated. If somebody else has changed the same thing since the case was loaded, a method raises
+`Conflict`. If nothing would change, it does nothing, so a repeated request is harmless.
 """
 
 import uuid
@@ -83,7 +83,7 @@ class Case(Table, tablename="cases"):
     follows_id = BigInt(null=True, default=None)
     confidential = Boolean(default=False)
     status_word: str
-    """The name of the status for the reader. Only functions whose docstring says so set it."""
+    """The name of the status for the reader. It is set only by functions whose docstring says so."""
 
     @property
     def stands(self) -> Status:
@@ -185,15 +185,16 @@ class Case(Table, tablename="cases"):
         """Open a case with its first message, dispatch it, and return it.
 
         The rules of dispatch choose the agent; with `taken`, the agent who opens the case gets it (S3.8). If a contact
-        opens the case, that contact is the contact of the case. If an agent opens it, `contact_id` is the id of its
-        contact, who must belong to the customer `customer_id` if that id is given. With `called`, an agent has typed
-        what this contact said on the phone, and the text is stored as the contact's message. Without `called`, an
-        agent's text is a reply, so no first reply is owed (D49). `after` are further log lines, added after the line
-        `opened`. `follows` is the closed case that the new case continues; its watchers also watch the new case.
-        `confidential` hides the new case from the contact's colleagues. `own` is what was typed into custom fields, by the
-        id of the field; None if the form has no custom fields. Sending the same `form_key` again returns the case that was
-        opened with it. Raise `Invalid` with a message for each field that is not valid (`subject`, `body`, `case_type`,
-        `priority`, `contact`, `files`, `field_1`). Raise `TooMany` if a contact opens more than 30 cases in an hour.
+        opens the case, that contact is the contact of the case. If an agent opens the case, `contact_id` is the id of
+        the case's contact. This contact must belong to the customer with the id `customer_id`, if that id is given.
+        With `called`, an agent has typed what this contact said on the phone, and the text is stored as the contact's
+        message. Without `called`, an agent's text is a reply, so no first reply is owed (D49). `after` are further log
+        lines, added after the line `opened`. `follows` is the closed case that the new case continues; its watchers
+        also watch the new case. `confidential` hides the new case from the contact's colleagues. `own` is what was
+        typed into custom fields, by the id of the field; None if the form has no custom fields. Sending the same
+        `form_key` again returns the case that was opened with it. Raise `Invalid` with a message for each field that is
+        not valid (`subject`, `body`, `case_type`, `priority`, `contact`, `files`, `field_1`). Raise `TooMany` if a
+        contact opens more than 30 cases in an hour.
         """
         writing = Writing(text, files, form_key)
         if known := await messages.written_before(writing, by):

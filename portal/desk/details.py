@@ -50,12 +50,12 @@ class Details:
 
     `merged` are the numbers of the cases that were merged into this case, and `links` the linked cases that the reader
     may see. `follows` is the number of the closed case that this case continues, and `split_from` the number of the
-    case whose messages this case got. `clock` has the deadlines. `outgoing` are the agents' replies that can still be
-    withdrawn, and `tags` the tags; both are empty for contacts. `last_reply` is the id of the newest reply.
+    case from which this case was split off. `clock` has the deadlines. `outgoing` are the agents' replies that can
+    still be withdrawn, and `tags` the tags; both are empty for contacts. `last_reply` is the id of the newest reply.
     `reopens_until` is until when a reply reopens the case, None for always. `status_word` is the name of the status for
     the reader, and `priority_word` the name of the priority. `moves` and `priorities` are the statuses and the
-    priorities that an agent may set. `rating` is the customer's rating of the solution. `own` are the custom fields that
-    the reader sees, and `is_unread` says whether there is something new for the reader.
+    priorities that an agent may set. `rating` is the customer's rating of the solution. `own` are the custom fields
+    that the reader sees, and `is_unread` says whether there is something new for the reader.
     """
 
     case: Case
@@ -162,8 +162,8 @@ class Details:
     def others(self, reader: ContactReader) -> list[str]:
         """Return the names of the customer's contacts who can read the case, except `reader`.
 
-        The reader is not removed by name, because two contacts may have the same name: `colleagues` lacks the reader
-        already.
+        `colleagues` does not contain the reader, so no name has to be removed. Removing the reader's name would be
+        wrong, because two contacts may have the same name.
         """
         return self.colleagues if self.case.contact_id == reader.id else self.readers
 

@@ -1,6 +1,6 @@
 """Remember when each person last looked at a case, so that lists mark the cases with something new since then.
 
-A search without text lists the cases in which its reader has lately read a new message or written one.
+A search without text lists the cases in which the reader has lately read a new message or written a message.
 """
 
 from collections.abc import Sequence

@@ -110,8 +110,8 @@ async def written_before(writing: Writing, by: Reader, kind: str = "reply", case
     Without a `form_key`, return None. An advisory lock on the form, held until the transaction ends, makes simultaneous
     requests with this form wait for each other. Raise `SentBefore` if the form was sent with another text or as another
     `kind` of message; for a note, also if the form was sent as a reply that has not gone out. With `case_id`, raise
-    `SentBefore` also if the form was sent on another case. People send a form again after the browser's Back button:
-    they have to know that the new text is not stored.
+    `SentBefore` also if the form was sent on another case. This happens if somebody uses the browser's Back button,
+    changes the text and sends the form again: the sender has to know that the new text is not stored.
     """
     if writing.form_key is None:
         return None

@@ -32,7 +32,7 @@ LISTED = 100
 WORKER_AFTER = timedelta(seconds=3)
 """If the request that begins a change has not finished it after this time, the worker continues with it."""
 KEPT = timedelta(days=7)
-"""For how long a change is kept, so that its report can be read and it can be undone."""
+"""For how long a bulk change is stored. During this time, its report can be read, and the change can be undone."""
 
 
 class BulkMember(Table, tablename="bulk_member"):
@@ -40,10 +40,10 @@ class BulkMember(Table, tablename="bulk_member"):
 
     `state` is `waiting`, `changed`, `same` (the case had the value already) or `refused`. `former` is the value of the
     case when the change was prepared; in an undo, it is the value that the undone change set. `reason` says why the
-    case was refused. Once the case is changed or the same, `became` is the value that it has then. Before, `became` is
-    the value that is planned for this case alone, or None if the case gets the value of the whole change. An undo has a
-    planned value for each case, unless the value is a tag. A handover by the rules of dispatch has one for each of its
-    first `LISTED` cases.
+    case was refused. In the states `changed` and `same`, `became` is the value that the case has after the change. In
+    the state `waiting`, `became` is the value that is planned for this case alone, or None if the case is to get the
+    value of the whole change. An undo has a planned value for each case, unless the value is a tag. A handover by the
+    rules of dispatch has one for each of its first `LISTED` cases.
     """
 
     change_id = UUID(primary_key=True, default=None)
@@ -65,7 +65,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A case of a prepared handover. `to` is the name of the agent who will get it, or None if the case stays."""
+    """A case of a prepared handover. `to` is the name of the agent who will get it, or None if nobody will."""
 
     number: int
     subject: str

@@ -195,7 +195,7 @@ def _agent_of(case: Case) -> str:
 
 
 _AND = "/"
-"""The separator in a value of the verb `DEPARTMENT`, which has the ids of the department and the agent of a case.
+"""The separator in a value of the verb `DEPARTMENT`: a value consists of the ids of a case's department and agent.
 
 The agent is included because a case may lose its agent when it moves to another department, and undoing restores both.
 """

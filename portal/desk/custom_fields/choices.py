@@ -25,7 +25,7 @@ class ChoiceName(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class FieldChoice(Endable, Table, tablename="case_field_choice"):
-    """A choice of the custom field `field_id`. After it has ended, nobody can choose it; cases that have it keep it."""
+    """A choice of the custom field `field_id`. Once `ended_at` is set, nobody can choose it, but cases keep it."""
 
     id = BigSerial(primary_key=True)
     field_id = BigInt(default=None)

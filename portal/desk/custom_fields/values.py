@@ -51,7 +51,7 @@ class Shown(msgspec.Struct, frozen=True):
 
     @property
     def value(self) -> str | Decimal | date | None:
-        """Return the value as a text, number or date, as its kind requires; for a choice, its name."""
+        """Return the value as a text, number or date, as the field's kind requires; for a choice, the choice's name."""
         return None if self.text is None else value_of(self.kind, self.text)
 
 
@@ -136,14 +136,14 @@ async def change_values(
 
 
 async def refuse_unfilled(case: "Case") -> None:
-    """Raise `Invalid` at the field `status` if a custom field is empty that is required to resolve or close the case."""
+    """Raise `Invalid` at the field `status` if a custom field required to resolve or close the case is empty."""
     names = await current().fetchval(_UNFILLED, case.id, case.case_type_id)
     if names:
         raise Invalid({"status": f"Fill in {names} first: a case is not resolved without it."})
 
 
 async def take_over(target: "Case", source: "Case", *, by: AgentReader, at: datetime) -> None:
-    """Move the values of custom fields that only `source` has to `target`, into which `source` is merged.
+    """Give `target` the values of custom fields that only `source` has. The case `source` is merged into `target`.
 
     The log of `target` records the moved values. It also records each value of `source` that is dropped because
     `target` has another value in this field.

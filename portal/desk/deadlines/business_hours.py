@@ -1,4 +1,4 @@
-"""Compute with business hours: how much working time is between two instants, and when an amount of it has passed.
+"""Compute the working time between two instants, and the instant at which an amount of working time has passed.
 
 This module knows neither the database nor the present instant. All instants are aware datetimes, and working time is
 counted in whole microseconds, so nothing is rounded.
@@ -75,8 +75,8 @@ class Calendar:
     Working time is measured as a position: the amount of working time between a fixed instant of the calendar and
     another instant. `_begins`, `_ends` and `_before` have one item for each stretch: its first instant, its end, and
     the position at its begin, all in microseconds. `_first` and `_next` are the first day and the day after the last
-    one. `_covered` are the instants, in microseconds, whose stretches are all present, so that `_cover` need not be
-    called.
+    one. `_covered` is the range of instants, in microseconds, for which all stretches are present, so that `_cover`
+    need not be called.
     """
 
     hours: Hours

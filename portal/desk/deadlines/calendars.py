@@ -143,7 +143,7 @@ async def save_hours(facts: HoursFacts) -> None:
 
 
 async def add_day(facts: DayFacts, *, since: date) -> None:
-    """Add a day on which the company is closed or open other than usual, or replace the one with this date.
+    """Add a day on which the company is closed or open as an exception, or replace the exception with the same date.
 
     Raise `Invalid` if a field is not valid, or if the day is before `since`. The caller must have called
     `recounting.begin` in the same transaction, so that the deadlines are computed again.

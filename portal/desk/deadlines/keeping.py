@@ -81,7 +81,7 @@ async def known_of(condition_values: Sequence[int]) -> list[tuple[int, int, Know
 
 
 async def _pause(case: "Case", cause: str | None, pauses: Sequence[Pause], at: datetime) -> list[Pause]:
-    """Pause the clock for `cause` from `at` on, or end its pause if `cause` is None; return the pauses after that.
+    """Pause the clock for `cause` from `at` on, or end the pause if `cause` is None, and return the resulting pauses.
 
     If the clock is paused for this cause already, nothing changes. If it is paused for another cause, that pause ends
     at `at`. `pauses` are the pauses that are stored for the case. The result is sorted by the begin of the pauses.

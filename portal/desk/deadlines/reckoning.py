@@ -65,8 +65,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     """The values from which the deadlines of one case are computed.
 
     `began_at` is when the clock of the case began. Three mappings have duties as keys. `targets` has the minutes that
-    are promised now, and `done` has when the duty was done, or None. `deadlines` has the deadline that was computed
-    before. `pauses` are sorted by their begin.
+    are promised now, `done` has the instant at which the duty was done, or None, and `deadlines` has the deadline that
+    was computed before. `pauses` are sorted by their begin.
     """
 
     began_at: datetime

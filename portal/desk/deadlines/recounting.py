@@ -57,7 +57,7 @@ async def recount(version: int, at: datetime) -> bool:
 
     Run in the caller's transaction. Return False for a run that has ended or was replaced by a later one. If the
     deadlines of a case cannot be computed or stored, the case keeps its former deadlines, the traceback is logged, and
-    the other cases are handled. Raise `Unavailable` if the database is away or a lock was not free in time.
+    the other cases are handled. Raise `Unavailable` if the database is not available or a lock was not free in time.
     """
     reached = await current().fetchval(_REACHED, version)
     if reached is None:

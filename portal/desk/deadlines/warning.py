@@ -15,7 +15,7 @@ GRACE = timedelta(minutes=10)
 
 
 async def warn(at: datetime, most: int = BATCH) -> int:
-    """Warn of at most `most` deadlines whose `warn_at` has come at `at`, and return their number.
+    """Warn of at most `most` deadlines whose `warn_at` is reached at `at`, and return their number.
 
     The caller's transaction must run as `SYSTEM`. No warning is sent outside business hours (D49), except within
     `GRACE` after they end. There is one warning when a deadline comes near and one when it has passed. A deadline that

@@ -67,7 +67,7 @@ async def hand_over(leaving: int, successor: int | None, *, by: AgentReader, at:
 
 
 class _Tried(Exception):
-    """Raised to roll back the changes of a transaction that only tries them."""
+    """Raised to roll back a transaction that was a dry run."""
 
 
 async def _plan(change: BulkChange, leaving: int, by: AgentReader, at: datetime) -> None:

@@ -40,7 +40,7 @@ class RuleFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class ListedRule(NamedTuple):
-    """A rule as the list of rules shows it. The name of a condition or choice that the rule does not have is None.
+    """A rule as the list of rules shows it. Fields of conditions and choices that the rule does not have are None.
 
     `agent_works` is False if the agent of the rule has left.
     """

@@ -1,1 +1,1 @@
-"""The files of cases: which files are accepted, how drafts keep them until they are sent, and how messages get them."""
+"""The files of cases: which files are accepted, how unsent forms keep them, and how they are attached to messages."""

@@ -63,9 +63,9 @@ class Row:
 class Listed:
     """One page of a list of cases.
 
-    `total` is the number of cases on all pages; `COUNTED` + 1 stands for any larger number. `before` and `after` are
-    the cursors of the previous and the next page, as text. `before` is "" on the first page, and both are "" in the
-    lists of contacts, which have no cursors.
+    `total` is the number of cases on all pages; `COUNTED` + 1 stands for any number above `COUNTED`. `before` and
+    `after` are the cursors of the previous and the next page, as text. `before` is "" on the first page, and both are
+    "" in the lists of contacts, which have no cursors.
     """
 
     rows: list[Row]
@@ -100,10 +100,11 @@ def _listing(
 ) -> str:
     """Return the SQL for the rows of one page.
 
-    `found` is the SQL for the cases of the page in their order, and for one more, which tells whether there is a next
-    page. `total` is the SQL for the number of cases on all pages. `for_contact` chooses between the names of statuses
-    for contacts and for agents. `tags` is the SQL for the tags of a case, which contacts may not read. `keys` are
-    columns of `found` that each row has too. `unread` is the SQL for whether a case has something new for the reader.
+    `found` is the SQL for the cases of the page in their order, and for one more case; if there is one more, there is a
+    next page. `total` is the SQL for the number of cases on all pages. `for_contact` chooses between the names of
+    statuses for contacts and for agents. `tags` is the SQL for the tags of a case, which contacts may not read. `keys`
+    are columns of `found` that are added to each row. `unread` is the SQL for whether a case has something new for the
+    reader.
     """
     # Look up names and flags for the rows of the page only, so that their cost does not grow with the number of cases.
     shown = "".join(f", p.{key}" for key in keys)

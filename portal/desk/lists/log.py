@@ -15,7 +15,7 @@ from portal.periods import day_in
 from portal.render.formats import reading
 
 MOST = 20_000
-"""The maximum number of lines on the page of a log, which shows the newest. A file has no maximum."""
+"""The maximum number of lines on the page of a log, which shows the newest lines. A CSV file has no maximum."""
 PAGE = 2_000
 GROUPS = {
     "messages": ("Messages", ("reply", "note")),

@@ -13,7 +13,7 @@ _NONE = ""
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A row of a list, as the place after which a page begins or, with `is_back`, before which a page ends.
+    """The position of a row in a list. A page begins after this row or, with `is_back`, ends before it.
 
     `case_id` is the id of the case in the row. `values` are the values of the sort expressions (`Order.expressions`) in
     the row. As text, the cursor is the id and the values, separated by tildes.

@@ -62,10 +62,11 @@ async def absorb(target: "Case", sources: Sequence["Case"], *, by: AgentReader, 
 
     Each case keeps its log; the page of `target` shows the logs of `sources` too. The contacts of `sources` may see
     `target` from then on. If `target` is done and one of `sources` is not done, `target` becomes open. If `target`
-    waits and one of `sources` is new or open, `target` becomes open too. If `target` is unassigned, it gets an agent of
-    `sources` who has not left. If `target` has no project, or no value in a custom field, it gets the project or the
-    value of `sources`. `target` gets the watchers of `sources`, and is confidential if one of the cases was. `target`
-    gets the clock that began first among the clocks of cases that are not done (see `take_clock`).
+    waits and one of `sources` is new or open, `target` becomes open too. If `target` is unassigned, or becomes open and
+    its agent has left, it gets an agent of `sources` who has not left. If `target` has no project, or no value in a
+    custom field, it gets the project or the value of `sources`. `target` gets the watchers of `sources`, and is
+    confidential if one of the cases was. `target` gets the clock that began first among the clocks of cases that are
+    not done (see `take_clock`).
     """
     lines: list[LogLine] = []
     for source in sources:
