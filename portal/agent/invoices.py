@@ -136,8 +136,8 @@ async def issue_drafts(
 async def show_draft(request: Web, reader: NamedDependency[AgentReader], draft_id: FromPath[int]) -> Response[Any]:
     """Show a draft invoice as it would be issued, or redirect to the issued invoice if the draft was issued meanwhile.
 
-    The lines and the time entries are shown in pages: the query parameter `lines` is the paging cursor of the lines,
-    and `detail` is the paging cursor of the time entries.
+    The lines and the time detail are shown in pages: the query parameter `lines` is the paging cursor of the lines, and
+    `detail` is the paging cursor of the rows of the time detail.
     """
     if number := await Invoice.number_of(draft_id, reader):
         return see_other(f"/agent/invoices/{number}")
@@ -238,8 +238,9 @@ async def delete(
 async def show(request: Web, number: FromPath[str]) -> Response[str]:
     """Show an issued invoice as its customer sees it, with its payments and mails, and the contacts who have opened it.
 
-    The query parameter `lines` is the paging cursor of the invoice lines, and `detail` is the paging cursor of the time
-    entries. A refresh by htmx gets only the part of the page below the invoice: payments, credits, questions and mails.
+    The query parameter `lines` is the paging cursor of the invoice lines, and `detail` is the paging cursor of the rows
+    of the time detail. A refresh by htmx gets only the part of the page below the invoice: payments, credits, questions
+    and mails.
     """
     return await invoice_page(request, number=number)
 

@@ -61,8 +61,8 @@ class ContractFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class Contract(Table, tablename="contract"):
     """A billing contract with a customer, in one currency (D45). Time is logged under its services.
 
-    `end_on` is exclusive: it is the first day that the contract does not cover, or None for a contract without an end.
-    An invoice is due `payment_days` days after its date of issue. Billing periods begin on `anchor` and at every
+    `end_on` is exclusive: it is the day after the last day that the contract covers, or None for a contract without an
+    end. An invoice is due `payment_days` days after its date of issue. Billing periods begin on `anchor` and at every
     multiple of `cycle` before and after `anchor`. In a month that is too short for the day of `anchor`, the period
     begins on the last day of the month. `notice_days`, `renewal_months` and `cash_rounding` are as in `ContractFacts`,
     or None.

@@ -16,7 +16,7 @@ from portal.people.readers import SYSTEM
 class ContractRenewal(Table, tablename="contract_renewal"):
     """One renewal of a contract, which moved its end from `old_end` to `new_end`.
 
-    Both dates are exclusive: the first day that the contract does not cover.
+    Both dates are exclusive: each is the day after the last day that the contract covers.
     """
 
     id = BigSerial(primary_key=True)
@@ -87,8 +87,8 @@ async def renew(contract_id: int, today: date, at: datetime) -> bool:
 def later(day: date, months: int) -> date:
     """Return the day `months` months after `day`, or the last day of that month if the month is too short.
 
-    The end date of a contract is exclusive. So a contract that covers a month to its last day ends on the first of the
-    next month, and its renewal covers the last month to its last day too.
+    The end date of a contract is exclusive. So a contract whose last day is the last of a month has the first of a
+    month as its end date, also after a renewal.
     """
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))

@@ -92,7 +92,7 @@ async def test_a_run_makes_drafts_of_what_is_ticked_and_a_repeat_makes_nothing(a
 
 @pytest.mark.usefixtures("october")
 async def test_a_run_that_waits_for_a_customer_shows_its_page(app: Gate, dsn: str) -> None:
-    """S2.42: if a customer stays locked for too long, the page of the run shows that 0 of 1 customers are billed."""
+    """S2.42: if the lock on the only customer of a run is not free in time, the run's page shows 0 of 1 as billed."""
     async with await Browser.of(app, MAX, at=NOW) as browser, refusing(dsn, "settled_entry", "true", code="55P03"):
         made = await browser.send_form(f"{PATH}/runs", {"until": "2026-11-01", "customer": [str(ACME)]})
         assert (made.status_code, made.headers["location"].startswith(f"{PATH}/runs/")) == (303, True)
@@ -101,7 +101,7 @@ async def test_a_run_that_waits_for_a_customer_shows_its_page(app: Gate, dsn: st
 
 @pytest.mark.usefixtures("october")
 async def test_agents_get_403_and_contacts_404(app: Gate) -> None:
-    """On every billing URL, agents who are not managers get 403 and contacts get 404; no billing run is created."""
+    """On every billing URL, agents who are not managers get 403 and contacts get 404; they create no billing run."""
     async with transaction(MAX):
         run = await billing.run(date(2026, 11, 1), [GLOBEX], by=MAX, at=NOW)
     assert run is not None

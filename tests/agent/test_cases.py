@@ -312,7 +312,7 @@ async def test_a_file_is_saved_from_its_own_case_only(ines: Browser, case: Case)
 
 
 async def test_taking_a_case_that_somebody_has_is_a_conflict(ines: Browser, max_: Browser, case: Case) -> None:
-    """S3.8: Ines takes a case, also twice; Max, who then tries to take it, gets 409 with her name."""
+    """S3.8: Ines takes a case, and doing so twice is harmless; Max, who then tries it, gets 409 with her name."""
     address = f"/agent/cases/{case.number}/assignment"
     assert (await ines.send_form(address, {"take": "yes"})).status_code == 303
     assert (await ines.send_form(address, {"take": "yes"})).status_code == 303

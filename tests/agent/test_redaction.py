@@ -163,9 +163,9 @@ async def test_what_a_redaction_costs_does_not_grow_with_the_case(dsn: str, stor
 
 
 async def test_search_words_that_do_not_know_their_messages_are_all_written_anew(dsn: str, storage: Storage) -> None:
-    """If stored search words do not name their messages, as after an upgrade, a redaction writes all words of the case.
+    """If the stored search words do not name their messages, a redaction writes all search words of the case again.
 
-    The result is the same as if the words were written for a new case.
+    Search words are in this state after an upgrade. The result is the same as if they were written for a new case.
     """
     case, keys = await dialogue(storage)
     async with owner.connected(dsn) as connection:
@@ -255,8 +255,8 @@ async def test_a_custom_field_is_redacted_with_every_value_that_its_log_has(
     """Noor redacts the text of a custom field: the case, its log and the search lose each value that the field ever had.
 
     An empty field can be redacted too, because the log still has its former values. Log lines with a former name of the
-    field are included. If two admins redact the field at once, one of them gets `NotFound`. Sending the form again gets
-    404.
+    field are included. If two admins redact the field at once, one of them gets `NotFound`. Afterwards, the page on
+    which the field was redacted gets 404, and redacting the field again raises `NotFound`.
     """
     field = await made("Site")
     case, _ = await dialogue(storage)
