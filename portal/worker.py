@@ -215,9 +215,10 @@ async def _step(step: Callable[[datetime], Awaitable[int]]) -> int:
 
 
 async def make_notices() -> None:
-    """Listen for new rows of the outbox, and make the notices of each as soon as it is committed, until cancelled.
+    """Listen for new rows of the outbox, and make the notices of each row as soon as the row is committed.
 
-    Also enqueue the mails that are due, as `begin_mails` does. Raise `Unavailable` if the database goes down.
+    Also enqueue the mails that are due, as `begin_mails` does. Run until cancelled. Raise `Unavailable` if the database
+    goes down.
     """
     woken = asyncio.Event()
     connection = await database.listener_connection()

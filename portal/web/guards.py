@@ -36,8 +36,8 @@ def _signed_in(connection: Connection) -> Any:
 def _recognised(connection: Connection) -> Any:
     """Return the signed-in reader, even an agent who must still set up a second factor.
 
-    If nobody is signed in, raise `SignInNeeded` with the page to return to: the requested page, or the page from which
-    the form or the fragment was requested.
+    If nobody is signed in, raise `SignInNeeded` with the page to return to. This is the requested page. For a form or a
+    fragment, it is the page that sent the form or asked for the fragment.
     """
     reader = visit_of(connection).reader
     if reader is None:

@@ -25,7 +25,7 @@ from portal.web.pages import page
 from portal.web.visit import Web, visit_of
 
 PUBLIC = "public, max-age=3600"
-"""The caching of images that everybody may see. All other responses of the help are not cached (R42)."""
+"""The header `cache-control` of images that everybody may see. All other responses of the help are not cached (R42)."""
 
 
 @contextlib.asynccontextmanager

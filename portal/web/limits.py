@@ -49,7 +49,7 @@ async def _admit(request: Web, limit: attempts.Limit) -> Any:
 async def searching(request: Web, text: str, limit: attempts.Limit | None = None) -> AsyncIterator[None]:
     """Count a search by `text` with `limit`, by default `SEARCHES`, and run the block in a new read-only transaction.
 
-    Raise `TooMany` if the limit is reached. If `text` is empty, nothing is counted and the block runs in the
+    Raise `TooMany` if the limit is reached. If `text` is blank, nothing is counted and the block runs in the
     transaction of the request.
     """
     if not text.strip():

@@ -1,4 +1,4 @@
-"""Send live updates: the database notifies the portal of each change, and open pages fetch the regions that it affects.
+"""Send live updates: the database notifies the portal of each change, and open pages fetch the affected regions again.
 
 One connection per process listens to the database, and reconnects after the database was down. Whenever it starts to
 listen, every open page is told to fetch everything again. The event stream of a page begins with the changes since the

@@ -72,7 +72,7 @@ class Visit:
     rules: Rules = field(default_factory=lambda: Rules.read(None))
     """The rules of time tracking, which are read together with the session."""
     snapshot: str = ""
-    """A database snapshot from before the page's data was read; the page's event stream begins with later changes."""
+    """A database snapshot from before the page's data was read; the page's event stream sends all changes since then."""
     end_reading: Callable[[], Awaitable[None]] = _nothing
     """A function that ends the gate's read-only transaction. Call it before opening a transaction that writes.
 

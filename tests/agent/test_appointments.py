@@ -107,9 +107,10 @@ async def test_an_earlier_end_is_on_the_next_day(ines: Browser, here: str) -> No
 
 
 async def test_two_agents_who_change_an_appointment_keep_both_changes(ines: Browser, max_: Browser, here: str) -> None:
-    """If Max changes the start of an appointment, and Ines its note in a form that she loaded before, both are saved.
+    """If Max changes an appointment's start, and Ines then changes its note in an older form, both changes are saved.
 
-    If Ines then changes the start in that old form too, she gets 409. The log of the case records only Max's change.
+    If Ines then changes the start in that old form too, she gets 409. The log of the case records only Max's change,
+    because a change of the note has no line in the log.
     """
     page = await planned(ines, here)
     form = form_of((await ines.get(page)).text, page).fields
@@ -178,7 +179,7 @@ async def test_time_is_logged_on_an_appointment_with_its_length(
 
     She also chooses a task of the service, so that the entry is on the case, the task and the appointment; sending the
     form twice makes one entry. The page of the case shows how much time is logged on the appointment. If Max opens the
-    form, its agent is Ines, whose appointment it was.
+    form, the form presets Ines as the agent, because the appointment is hers.
     """
     async with transaction(MAX):
         task = await Task.create(await Service.find(HELPDESK, SYSTEM), TaskFacts(name="Cabling"))

@@ -51,7 +51,7 @@ async def a_caller(ines: Browser) -> int:
 
 
 async def test_a_case_is_opened_for_a_caller_who_is_known_by_a_number_only(app: Gate, ines: Browser) -> None:
-    """S3.3, S3.4: the caller becomes a contact, who cannot sign in, and the author of the message. They get no mail.
+    """S3.3, S3.4: the caller becomes a contact who cannot sign in and gets no mail, and is the author of the message.
 
     The same form sent again creates nothing. The form gets 422 with an error if the name is missing, if both mail
     address and telephone number are missing, if the mail address for an invitation is missing, or if the mail address
@@ -165,7 +165,8 @@ async def test_an_admin_adds_a_contact_without_a_mail_address_and_gives_them_one
     """S3.4, S3.5, R20: Noor adds a contact without a mail address, who has no access and cannot be invited.
 
     Once she has saved a mail address, she can invite the contact, but not remove the address again. Sending the form
-    again changes nothing. If others send the form, Ines, who is not an admin, gets 403, and Ada, a contact, gets 404.
+    again changes nothing. Only admins may send the form: Ines, an agent without that grade, gets 403; Ada, a contact,
+    gets 404.
     """
     new = f"/agent/customers/{ACME}/contacts/new"
     fields = {"name": "Bea Roth", "phone": "+49 40 555 0199", "email": ""}
@@ -331,8 +332,8 @@ async def test_cases_are_given_to_a_caller_and_they_watch(app: Gate, ines: Brows
 async def test_nobody_is_reminded_of_a_case_that_only_a_caller_takes_part_in(ines: Browser, way: str) -> None:
     """S3.18: nobody is reminded of a case that waits for a caller without a mail address.
 
-    Once Alan takes part in the case, he is reminded: as a watcher, as the contact of a case that was merged into it, or
-    as its contact.
+    Once Alan takes part in this case, he is reminded. He takes part as a watcher, as the contact of another case that
+    was merged into this case, or as the contact of this case.
     """
     await a_caller(ines)
     async with transaction(SYSTEM) as tx:

@@ -64,10 +64,10 @@ async def test_a_caller_is_found_by_name_number_or_address(ines: Browser, typed:
 async def test_the_message_of_a_call_has_the_caller_as_author_and_names_who_took_the_call(
     ines: Browser, ada: Browser
 ) -> None:
-    """S3.3: the contact is the author of a call's message, which is no reply; the agent on the phone gets the case.
+    """S3.3: the author of a call's message is the contact, and the agent who took the call gets the case.
 
-    The same form sent again creates no second case. A form without a contact gets 422. A contact who sends the form
-    gets 404.
+    The message does not count as the agent's first reply. The same form sent again creates no second case. A form
+    without a contact gets 422. A contact who sends the form gets 404.
     """
     for _ in range(2):
         answer = await ines.send_form("/agent/cases/new", call())

@@ -68,7 +68,7 @@ async def test_the_page_of_a_customer_shows_all_work_hours_and_debts(app: Gate) 
 
 
 async def test_agents_see_no_money_of_a_customer(app: Gate) -> None:
-    """S3.32: an agent who is not a manager sees a customer's services on its page, but no amount and no invoice."""
+    """S3.32: on a customer's page, an agent who is not a manager sees the services, but no amount and no invoice."""
     async with transaction(MAX):
         await issued(90)
     text = await card(app, INES)

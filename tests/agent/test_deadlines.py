@@ -24,7 +24,7 @@ MINUTE = timedelta(minutes=1)
 
 
 async def save(browser: Browser, page: str, **typed: str) -> Any:
-    """Open a page, send its form with the fields `typed` changed, and return the response."""
+    """Open a page, send its form with the values `typed` in place of the shown values, and return the response."""
     form = form_of((await browser.get(page)).text, page)
     return await browser.send_form(page, form.fields | typed)
 
@@ -39,7 +39,7 @@ async def runs() -> int:
 async def test_an_admin_sets_what_is_promised_and_new_cases_have_it(noor: Browser) -> None:
     """S3.20, S3.35: Noor sets targets for a priority, and a goal, which is the share of deadlines to keep.
 
-    The page shows them, and the next case has the deadlines.
+    The page shows the targets and the goal, and the next case gets deadlines by these targets.
     """
     assert "Nothing is promised yet" in (await noor.get(HERE)).text
     answer = await save(noor, f"{HERE}/targets", reply_high="90m", solve_high="1d", goal_high="95 %")

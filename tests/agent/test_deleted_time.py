@@ -50,7 +50,10 @@ async def test_a_deleted_entry_is_shown_with_its_history(ines: Browser, max_: Br
 
 
 async def test_deleted_time_of_projects_and_general_time_says_what_it_was_on(max_: Browser) -> None:
-    """S2.22, S2.38: for deleted time without a case, the list names the project, or general time's kind and text."""
+    """S2.22, S2.38: the list of deleted time names the project, if the time was on a project.
+
+    For general time, which is for no customer, it shows the kind of the time and its description.
+    """
     async with transaction(MAX):
         facts = ProjectFacts(name="New office", service_id=str(HELPDESK))
         project = await Project.create(await Customer.find(ACME, SYSTEM), facts, now())

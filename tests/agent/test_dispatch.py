@@ -166,9 +166,10 @@ async def test_more_open_cases_than_one_change_can_have_are_not_handed_over(
 async def test_the_page_of_a_handover_says_whom_the_rules_choose_and_the_report_who_got_how_many(
     max_: Browser, noor: Browser, case: Case
 ) -> None:
-    """S3.9: the page of a handover by rules that take turns lists 100 of 101 cases, with the agent of each.
+    """S3.9: if the dispatch rules choose agents in turn, the page of a handover lists the first 100 of 101 cases.
 
-    The page changes nothing before the handover is confirmed; afterwards it shows how many cases each agent got. If a
+    It names the agent who will get each case. Nothing changes before the handover is confirmed; afterwards the page
+    shows how many cases each agent got. If a
     second manager then hands over the same cases, nothing changes, and the page says that somebody else was faster.
     """
     cases = [case]

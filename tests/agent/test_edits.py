@@ -124,9 +124,9 @@ NO_EDITS = (
     "/account/password", "/account/authenticator", "/approval", "/approvals", "/deletion",
     "/holding", "/issue", "/order", "/pause", "/reading", "/resumption", "/stop",
 )  # fmt: skip
-"""The last parts of the URLs of forms with prefilled fields that change no stored field.
+"""The last parts of the URLs of forms that change no stored field, although they have prefilled fields.
 
-Their prefilled fields are a name for password managers, an encrypted secret, a version number or a sum that is
+The prefilled fields are a name for password managers, an encrypted secret, a version number or a sum that is
 compared, the id of the record whose page has the button of the timer, or the position of a rule. A change of many
 cases compares the value that each case had (tests/desk/test_bulk.py).
 """
@@ -299,7 +299,10 @@ def changed(form: PageForm, name: str) -> dict[str, Any]:
 
 
 async def save(browser: Browser, form: PageForm, typed: dict[str, Any]) -> Any:
-    """Send a loaded form with the fields `typed` changed and the CSRF token of `browser`; None leaves a field out."""
+    """Send a loaded form with the values `typed` in place of the loaded values, and the CSRF token of `browser`.
+
+    A field whose value in `typed` is None is left out.
+    """
     data = {name: value for name, value in {**form.fields, **typed}.items() if value is not None and name != "csrf"}
     return await browser.send_form(form.action, data)
 

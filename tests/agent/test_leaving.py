@@ -136,9 +136,9 @@ async def appointments() -> dict[int, tuple[int, bool]]:
 
 
 async def test_planned_appointments_of_who_leaves_go_to_a_colleague(noor: Browser, ada: Browser, case: Case) -> None:
-    """S1.11: Noor ends Ines's access and gives her planned appointment to Max, whom Ada's page then names.
+    """S1.11: Noor ends Ines's access and gives her planned appointment to Max; Ada's page of the case then names Max.
 
-    A past appointment stays as it is. Giving the appointment to Ines herself is refused with 422.
+    A past appointment stays as it is. Giving the planned appointment to Ines herself is refused with 422.
     """
     coming = await planned(case)
     past = await planned(case, day=(now() - timedelta(days=2)).date().isoformat())
@@ -190,7 +190,7 @@ async def test_nobody_approves_their_own_time_even_if_it_was_submitted_for_them(
 
 
 async def test_a_managers_designations_go_to_another_manager(noor: Browser) -> None:
-    """C10: when Noor ends Max's access, Rosa, another manager, becomes the approver of his department and service.
+    """C10: Noor ends Max's access and chooses Rosa, another manager, to approve the time that Max had to approve.
 
     Choosing Ines, who is not a manager, is refused with 422.
     """

@@ -28,7 +28,7 @@ SVG = (
 
 
 def png(width: int, height: int, *, claims: tuple[int, int] | None = None) -> bytes:
-    """Return a grey PNG image with a text chunk. `claims` is a false width and height for its header."""
+    """Return a grey PNG image with a text chunk. If `claims` is given, the header has this false width and height."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

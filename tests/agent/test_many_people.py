@@ -23,9 +23,9 @@ from tests.world import ACME, ADA, ALAN, GLOBEX, HELPDESK, INES, MAX, NOOR, NOW,
 
 
 async def add(agents: int = 0, contacts: int = 0, name: str = "") -> None:
-    """Add agents called Colleague 1, 2, 3 … and contacts of Acme called Contact 1, 2, 3 …, and Zoe Gil to Globex.
+    """Add agents called Colleague 1, 2, 3 … and contacts of Acme called Contact 1, 2, 3 …, and Zoe Gil of Globex.
 
-    If `name` is given, all of them but Zoe Gil are called so. Every contact without a credential gets one.
+    If `name` is given, all these people except Zoe Gil have this name. Every contact without a credential gets one.
     """
     more = "insert into {} select {}, 'en_GB', 'Europe/Berlin', now() from generate_series(1, $1) n"
     people = (
@@ -45,7 +45,7 @@ async def add(agents: int = 0, contacts: int = 0, name: str = "") -> None:
 
 
 async def fill(table: str, where: str = "true") -> int:
-    """Return how many people to add to `table` so that it has exactly as many as a select field lists.
+    """Return how many people to add to `table` so that it has the largest number that a select field still lists.
 
     Only people who have not left and who match the SQL condition `where` are counted.
     """
@@ -55,13 +55,13 @@ async def fill(table: str, where: str = "true") -> int:
 
 @pytest.fixture
 async def crowd(dsn: str) -> None:
-    """Add so many agents, and so many contacts of Acme, that no select field lists them, and Zoe Gil to Globex."""
+    """Add more agents and more contacts of Acme than a select field lists, and Zoe Gil, a contact of Globex."""
     await add(SELECTABLE, SELECTABLE)
 
 
 @pytest.fixture
 async def just_few(dsn: str) -> None:
-    """Add agents and contacts of Acme, so that there are exactly as many of each as a select field lists."""
+    """Add agents and contacts of Acme until both reach the largest number that a select field still lists."""
     await add(await fill("agent"), await fill("contact", f"customer_id = {ACME}"))
 
 
@@ -417,7 +417,8 @@ async def test_an_appointment_is_with_one_of_many_agents(noor: Browser, case: Ca
 async def test_one_of_many_managers_is_the_deputy(max_: Browser, noor: Browser) -> None:
     """C10, R81: Max and Noor, an admin, find Max's deputy by name among the managers; an empty name means no deputy.
 
-    A name that no manager has, or that several managers have, is refused with 422.
+    A deputy approves time while Max is away. A name that no manager has, or that several managers have, is refused with
+    422.
     """
     async with transaction(SYSTEM) as tx:
         await tx.execute("update agent set grade = 'manager' where name like 'Colleague%'")

@@ -94,7 +94,7 @@ async def test_a_view_takes_over_the_filters_of_the_list_that_was_just_seen(ines
 
 
 async def test_two_managers_of_a_view_do_not_undo_each_other(app: Gate, ines: Browser) -> None:
-    """If Max and Ines rename a view at once, Max, who saves second, gets 409 with the name that Ines gave; it stays."""
+    """If Max and Ines rename a view, Max, who saves second, gets 409 with the name by Ines, and this name stays."""
     view = await saved("Shared", shared=True)
     here = f"/agent/cases/views/{view}"
     async with await Browser.of(app, MAX) as max_:

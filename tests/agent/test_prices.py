@@ -78,9 +78,9 @@ async def test_a_period_has_the_fee_and_the_hours_that_hold_on_its_first_day(pla
 
 
 async def test_a_billed_fee_and_an_approved_rate_stay_when_prices_change(plan: int) -> None:
-    """D26, C12, D17: after a price change from a past date on, fees that are billed stay as they are.
+    """D26, C12, D17: a price change with a first day in the past leaves fees as they are that are billed already.
 
-    Approved time that is not billed yet keeps its approved rate.
+    For time that is approved and not billed, the new number of included hours applies, but the approved rate stays.
     """
     async with transaction(NOOR):
         await billed()

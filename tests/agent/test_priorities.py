@@ -144,8 +144,8 @@ async def test_a_follow_up_of_a_case_has_a_priority_that_contacts_may_choose(noo
 async def test_a_priority_gets_a_name_that_no_other_has(noor: Browser, ada: Browser, ines: Browser) -> None:
     """S3.19: two names that differ only in upper and lower case, an empty name and one that is too long are refused.
 
-    A priority may take a name that another priority loses in the same form. Sending the form again changes nothing. For
-    the form, Ada, a contact, gets 404, and Ines, who is not an admin, gets 403.
+    A priority may take a name that another priority loses in the same form. Sending the form again changes nothing.
+    Only admins may open or send the form: Ada, a contact, gets 404; Ines, who is not an admin, gets 403.
     """
     before = await stored()
     for fields, sentence in (

@@ -142,9 +142,9 @@ async def test_a_status_that_was_chosen_gives_way_to_what_happened_meanwhile(ine
 
 
 async def test_taking_back_from_the_next_case_keeps_the_list(ines: Browser, case: Case) -> None:
-    """If a reply led Ines on to the next case, withdrawing the reply on that page leads back to the case of the reply.
+    """If sending a reply led Ines to the page of the next case, withdrawing the reply there leads back to its own case.
 
-    The page of that case still links to the next case in the list.
+    The page of its own case still links to the next case in the list.
     """
     other = await open_case("Other")
     to = f"/agent/cases/{case.number}/replies?view=all&next={other.number}&previous="

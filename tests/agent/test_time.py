@@ -52,9 +52,10 @@ def on(case: Case, **fields: Any) -> dict[str, Any]:
 
 
 async def logged(case: Case | None = None, *, by: Any = INES, **values: Any) -> TimeEntry:
-    """Log a time entry of 50 minutes as `by`, without HTTP, and return it. `values` replaces `at` or fields of `Work`.
+    """Log a time entry of 50 minutes as `by`, without HTTP, and return it.
 
-    Time on a case is under the service Helpdesk unless `values` names another one.
+    `values` replaces default values of fields of `Work`, or the instant `at`. Time on a case is under the service
+    Helpdesk unless `values` names another one.
     """
     at = values.pop("at", now())
     facts: dict[str, Any] = {"minutes": 50, "work_date": today(), "service_id": HELPDESK if case else None} | values
@@ -465,8 +466,8 @@ async def test_what_no_calendar_or_clock_has_is_refused_with_a_sentence(
 ) -> None:
     """R50: an impossible day or clock time gets 422 from the form, and no error from its preview.
 
-    An unknown kind of general time is ignored, because the field `on` says what the time is on. A clock time with
-    seconds or an offset is accepted.
+    An unknown kind of general time in the field `kind` is ignored, because a new entry takes the case or the kind from
+    the field `on`. A clock time with seconds or an offset is accepted.
     """
     fields = typed(
         on=on.format(case.number), duration="", began="09:00", ended="10:00", service="", billing="not_billable"
@@ -507,7 +508,7 @@ async def test_a_wrong_change_changes_nothing(ines: Browser, case: Case, field: 
 
 
 async def test_an_author_deletes_an_entry(ines: Browser, case: Case) -> None:
-    """S2.22: Ines deletes her entry, which the case's log records; a second deletion gets 404."""
+    """S2.22: Ines deletes her entry, and the log of the case records the deletion; a second deletion gets 404."""
     entry = await logged(case)
     answer = await ines.send_form(f"/agent/time/{entry.id}/deletion", {"version": 1})
     assert answer.headers["location"] == f"/agent/cases/{case.number}?gone=50"

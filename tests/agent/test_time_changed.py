@@ -106,9 +106,9 @@ async def test_a_case_that_we_opened_says_whose_turn_it_is(ines: Browser, ada: B
 
 
 async def test_sending_the_form_of_a_new_case_again_does_not_turn_it_back(ines: Browser) -> None:
-    """If Ines sends the form of a new case again after Ada has replied, the status stays `open`.
+    """If Ines sends the form of a new case again after Ada has replied, the case does not wait for Ada again.
 
-    No second case is created.
+    The status stays `open`, and no second case is created.
     """
     key = "5d3f0c1e-8f5e-4c60-9a8e-000000000001"
     typed = {
@@ -131,10 +131,10 @@ async def test_sending_the_form_of_a_new_case_again_does_not_turn_it_back(ines: 
 
 
 async def test_the_meter_of_a_changed_entry_is_that_of_the_typed_day(ines: Browser) -> None:
-    """In the preview of a changed entry, the meter counts the typed 2 h in the month of the typed day.
+    """In the preview of a changed entry, the meter of the service's time counts the typed 2 h, not the stored 1 h.
 
-    It does not count the stored hour of this entry. With another entry of one hour in October, the meter shows 3 h for
-    October; for November, it shows 2 h.
+    The meter is for the month of the typed day. October has another entry of 1 h, so a day in October gives 3 h.
+    November has no other entry, so a day in November gives 2 h.
     """
     async with transaction(SYSTEM):
         entry, _ = await log(60), await log(60)

@@ -54,9 +54,9 @@ async def row_form(browser: Browser, entry: int, list_: str = "?of=agent") -> An
 
 
 async def save_row(browser: Browser, entry: int, list_: str = "?of=agent", **typed: str) -> Any:
-    """Change the fields `typed` of an entry in its row of a list, as htmx does, and return the response.
+    """Send the form in an entry's row of a list, as htmx does, with the values `typed` in place of the shown values.
 
-    `list_` is the query that identifies the list.
+    Return the response. `list_` is the query that identifies the list.
     """
     shown = await row_form(browser, entry, list_)
     form = dict(re.findall(r'name="(\w+)"[^>]*?value="([^"]*)"', shown.text.replace("\n", " ")))
@@ -138,7 +138,7 @@ async def test_all_that_match_are_submitted_at_once_and_taken_back_at_once(ines:
 
 
 async def test_a_submission_by_filter_takes_what_matches_and_nothing_that_came_later(ines: Browser, case: Case) -> None:
-    """S1.12: Ines submits only her own entries that match the filter of her list and existed when the list was shown."""
+    """S1.12: a submission by filter takes only Ines's own entries that match and existed when her list was shown."""
     async with transaction(MAX):
         await TimeEntry.log(MAX, Work(minutes=5, work_date=today(), service_id=HELPDESK), at=now(), case=case)
     mine = [await logged(case, billing=billing) for billing in (EntryBilling.BILLABLE, EntryBilling.NO_CHARGE)]
@@ -153,7 +153,7 @@ async def test_a_submission_by_filter_takes_what_matches_and_nothing_that_came_l
 
 
 async def test_a_task_lists_its_time_where_it_is_submitted(ines: Browser, case: Case) -> None:
-    """S1.11: the page of a task lists the time that was logged on it and no other, and Ines submits it there."""
+    """S1.11: the page of a task lists only the time that was logged on the task, and Ines submits this time there."""
     async with transaction(SYSTEM):
         task = await Task.create(await Service.find(HELPDESK, SYSTEM), TaskFacts(name="Patching"))
     on_task, other = await logged(case, task_id=task.id), await logged(case)

@@ -59,7 +59,7 @@ async def set_rules(**fields: str) -> None:
 
 
 async def save(browser: Browser, page: str, **typed: Any) -> Any:
-    """Open a page, send its form with the fields `typed` changed, and return the response.
+    """Open a page, send its form with the values `typed` in place of the shown values, and return the response.
 
     The value None unticks a box.
     """

@@ -164,7 +164,7 @@ async def test_a_timer_that_belongs_nowhere_yet_is_logged_on_the_case_where_it_i
 
 
 async def test_an_agent_switches_between_several_timers(ines: Browser, clock: Clock, case: Case) -> None:
-    """S1.3, D54: when Ines starts a second timer, on a case, the first is paused, and the bar offers to resume it."""
+    """S1.3, D54: when Ines starts a second timer, the first is paused, and the bar offers to resume the first."""
     first = await started(ines, note="On the phone")
     clock.passes(minutes=5)
     answer = await ines.send_form("/agent/timer", {"here": f"case-{case.number}"}, **HTMX)

@@ -84,7 +84,7 @@ async def test_a_long_timesheet_is_made_by_a_job_with_progress(
     """S2.36: the file of a long timesheet is made by one job, however often Max requests the file.
 
     Once the file is ready, the outbox has a row for Max, and his navigation counts the file until he downloads it. Only
-    he can download the file, for a week.
+    he can download the file, and only for a week.
     """
     monkeypatch.setattr(exporting, "MOST_AT_ONCE", 1)
     async with transaction(SYSTEM):
@@ -128,9 +128,10 @@ async def test_a_long_timesheet_is_made_by_a_job_with_progress(
 
 
 async def test_one_manager_has_a_few_files_made_at_a_time(max_: Browser) -> None:
-    """R83: while as many files as allowed are being made for Max, another one gets 429.
+    """R83: while the maximum number of files is being made for Max, a request for another file gets 429.
 
-    If he requests one of them again, he is redirected to its page. A page lists all files.
+    If he requests a file again that is being made already, he is redirected to the page of this file. A page lists all
+    his files.
     """
     path = f"{PATH}/files?layout=payroll&format=csv"
     for number in range(1, files.MOST_UNDER_WAY + 1):

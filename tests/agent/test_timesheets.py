@@ -255,7 +255,7 @@ async def test_entries_are_approved_on_the_timesheet_and_taken_back(app: Gate, w
 
 @pytest.mark.parametrize("page", [PATH, "/agent/approvals"])
 async def test_a_link_that_tells_of_no_decision_offers_no_undo(app: Gate, page: str) -> None:
-    """R50: an invalid number of entries or id of a decision in the URL is ignored; the page offers no undo."""
+    """R50: if the number of entries or the id of the decision in the URL is invalid, the page offers no undo."""
     async with await Browser.of(app, MAX, at=NOW) as browser:
         assert "taken back" not in (await browser.get(f"{page}?withdrawn=²")).text
         answer = await browser.get(f"{page}?approved=2&decision=../../time/1/deletion?x=")
@@ -358,9 +358,9 @@ async def test_all_that_match_a_filter_are_decided_on_at_once(app: Gate, world: 
 
 
 async def test_only_what_one_may_decide_on_has_a_tick_box(app: Gate, world: dict[str, int]) -> None:
-    """C10: Max, who approves for Ines's department but not Noor's, has a tick box at Ines's draft only.
+    """C10: of the drafts of Ines and Noor, only Ines's draft has a tick box for Max, who approves for her department.
 
-    Noor, an admin, also has a tick box at Ines's draft only, because the other draft is her own.
+    For Noor, an admin, only Ines's draft has a tick box too, because nobody decides on their own time.
     """
     asked = f"{PATH}?kind=all&{MONTH}&state=draft"
     for reader, names in ((MAX, {"project"}), (NOOR, {"project"})):

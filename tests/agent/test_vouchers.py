@@ -1,7 +1,7 @@
 """Test the pages of vouchers and of held time.
 
-Time is held if its service has the overflow `hold` and prepaid minutes cover it only in part. No run bills held time until a
-manager releases it, which charges the rest.
+Held time waits for a manager's decision: its service has the overflow `hold`, and prepaid minutes do not cover all of
+the time. No billing run bills held time until a manager releases it. Then the minutes that are not covered are charged.
 """
 
 from collections.abc import AsyncIterator
@@ -47,7 +47,7 @@ async def opened(care: int, hours: str = "1h") -> int:
 
 
 async def held(care: int, *minutes: int) -> list[Any]:
-    """For each number of minutes, log an entry under the service `care` and approve it; return the entries."""
+    """Log and approve an entry for each number of minutes, under the service with the id `care`; return the entries."""
     async with transaction(MAX):
         entries = [await log(each, service=care, on=date(2026, 11, 3)) for each in minutes]
         assert not (await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)).refused

@@ -35,7 +35,10 @@ def shown(html: str) -> list[str]:
 
 
 async def decide(browser: Browser, page: Response, path: str, **typed: Any) -> Response:
-    """Send the form of the list of waiting time to `path`, with the fields `typed` changed, and return the response."""
+    """Send the form of the list on `page` to `path`, with the values `typed` in place of the shown values.
+
+    Return the response.
+    """
     form = entries_form(page.text)
     address = next(target for target in form.targets if target.partition("?")[0] == path)
     return await browser.post(address, data=form.fields | typed)
@@ -192,8 +195,8 @@ async def test_a_withdrawal_keeps_the_ticks(max_: Browser) -> None:
 async def test_what_was_approved_together_is_undone_together(max_: Browser, app: Gate) -> None:
     """Max withdraws all three approvals of one decision together; the entry that was a draft is a draft again.
 
-    Undoing the decision again gets 409. If others try, Noor, whose decision it was not, gets 404, and Ines, who is not
-    a manager, gets 403. Max's other approvals stay.
+    Undoing the decision again gets 409. Only Max may undo his decision: Noor, another approver, gets 404; Ines, who is
+    not a manager, gets 403. Max's other approvals stay.
     """
     async with transaction(SYSTEM):
         entries = [

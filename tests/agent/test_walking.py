@@ -60,7 +60,7 @@ async def test_the_list_carries_its_filters_into_its_cases(ines: Browser, queue:
 
 
 async def test_the_place_is_kept_while_the_case_moves_in_the_list(ines: Browser, queue: list[Case]) -> None:
-    """After the status of a case is changed, which moves it in the list, J and K still open its former neighbours."""
+    """Ines changes the status of a case, so that the case moves in the list: J and K still open its old neighbours."""
     case = queue[2]
     page = (await ines.get(f"/agent/cases/{case.number}?view=all")).text
     expected = beside(page)

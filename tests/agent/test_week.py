@@ -52,7 +52,7 @@ async def opened(browser: Browser, query: str = "") -> tuple[str, dict[str, Any]
 
 
 async def save(browser: Browser, fields: dict[str, Any], **typed: str) -> Any:
-    """Send the form of the week with the fields `typed` changed, and return the response."""
+    """Send the form of the week with the values `typed` in place of those in `fields`, and return the response."""
     return await browser.send_form(HERE, fields | typed)
 
 
@@ -80,9 +80,10 @@ async def test_a_week_shows_what_was_logged_by_day_and_by_what_it_was_on(ines: B
 
 
 async def test_cells_are_logged_changed_and_deleted_by_one_save(ines: Browser, case: Case) -> None:
-    """S1.21: by one save, Ines logs a filled cell, changes a second one, and deletes the entry of an emptied third.
+    """S1.21: one save logs the time of a cell that Ines has filled, and changes the entry of a second cell.
 
-    The rest stays, and the changed entry keeps its comment and its override.
+    It also deletes the entry of a third cell, which she has emptied. The other cells stay as they are. The changed
+    entry keeps its comment and its overridden number of billable minutes.
     """
     changed = await logged(
         case, work_date=day(0), minutes=90, external_comment="Switch", counts=60, override_reason="agreed"

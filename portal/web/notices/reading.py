@@ -1,4 +1,4 @@
-"""Mark notices as read once the response with the page that they are about is sent."""
+"""Mark the notices about a page's subject, such as a case, as read once the page has been sent."""
 
 import functools
 from collections.abc import Awaitable, Callable

@@ -120,9 +120,10 @@ class Joining(Struct, forbid_unknown_fields=True, kw_only=True):
 async def accept(
     request: Web, form: NamedDependency[Form], at: NamedDependency[datetime], token: FromPath[str]
 ) -> Response[Any]:
-    """Store the new password of the invited person, or check the password that they have; end the link; sign them in.
+    """Store the invited person's new password, end the link, and sign the person in.
 
-    If the link is no longer valid, return the page that says so. If the password was changed or the access ended while
+    If the person has a password already, check it instead of storing a new one. If the link is no longer valid, return
+    the page that says so. If the password was changed or the access ended while
     this request was processed, redirect to the sign-in page.
     """
     visit = visit_of(request)
