@@ -48,7 +48,7 @@ class FirstSteps:
 
     @property
     def are_shown(self) -> bool:
-        """Return whether the list is shown: something is left, and nobody has hidden it."""
+        """Return whether the list is shown: a step is left to do, and no admin has hidden the list."""
         return bool(self.left) and not self.is_dismissed
 
 

@@ -67,9 +67,9 @@ def percent_of(base: Decimal, percent: Decimal, digits: int) -> Decimal:
 
 
 def cash_amount(amount: Decimal, step: Decimal, digits: int) -> Decimal:
-    """Return the multiple of `step` that is nearest to `amount`. Halfway between two, it is the one further from zero.
+    """Return the multiple of `step` that is nearest to `amount`; if two are equally near, the one further from zero.
 
-    For CHF with the step 0.05, 12.33 becomes 12.35.
+    For example, CHF 12.33 with the step 0.05 becomes CHF 12.35.
     """
     numerator, denominator = step.as_integer_ratio()
     steps = divide_half_up(EXACT.multiply(amount, denominator), numerator, 0)

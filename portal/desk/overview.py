@@ -51,7 +51,8 @@ class Overview:
     `waiting` lists cases that wait for the customer, latest change first, and `waiting_count` is the number of all such
     cases. `in_work` lists all other open cases by their deadlines, and at the end the cases that wait for others;
     `in_work_count` is the number of all such cases. `solved` lists cases that were resolved within `RECENTLY`. `total`
-    is the number of all cases that the contact may see. For the three numbers, `COUNTED` + 1 stands for any larger one.
+    is the number of all cases that the contact may see. In these three numbers, `COUNTED` + 1 stands for any number
+    above `COUNTED`.
     """
 
     waiting: list[Brief]
@@ -94,7 +95,7 @@ _LISTS = {
 def _sql(visible: str) -> str:
     """Return the query for the page, given the SQL condition for the cases that the contact may see.
 
-    Each list is read in the order of an index, so that a customer with many open cases waits no longer.
+    Each list is read in the order of an index, so that the page is equally fast for a customer with many open cases.
     """
     lists = " union all ".join(
         f"(select '{name}' as list, row_number() over (order by {order}) as place, c.id, c.number, c.subject, c.status,"  # noqa: S608

@@ -1,7 +1,8 @@
 """Record the state of each mail that the worker is to send, for admins: waiting, sent, refused, given up or kept.
 
-A record holds ids and no text. The mail is composed from the database when it is sent, and again when an admin opens
-it, with the rights that its recipient has then.
+A mail is kept (state `kept`) if no mail server was set up when it was due. A record holds ids and no text. The mail is
+composed from the database when it is sent, and again when an admin opens it, with the rights that its recipient has
+then.
 """
 
 import json
@@ -206,7 +207,7 @@ async def find(mail_id: int) -> Outgoing:
 
 
 async def send_again(mail_id: int, at: datetime) -> None:
-    """Enqueue a mail that was kept, refused or given up. If its address was refused, end the refusal.
+    """Enqueue a mail whose state is kept, refused or given up. If its address was refused, end the refusal.
 
     Do nothing if the mail is waiting or was sent in the meantime. Raise `NotFound` if there is no such mail. Raise
     `Conflict` if this release does not know its kind, or if it has a link for signing in: whoever needs the link asks

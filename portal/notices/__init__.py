@@ -1,9 +1,9 @@
 """Notify people of events: of each event once, in the app and by mail, as each person has chosen.
 
 `kinds` is the registry of all kinds of notices. `passing` makes notices from the rows of the outbox, and `reminders`
-and `warnings` make those that are not caused by a change. `inbox` reads the notices of one person, and `marking` marks
-them as read. `choices` stores how each person is notified of each kind, and `mailing` puts the notices that are due
-into mails.
+and `warnings` make the notices that are not caused by a change. `inbox` reads the notices of one person, and `marking`
+marks them as read. `choices` stores how each person is notified of each kind, and `mailing` puts the notices that are
+due into mails.
 """
 
 from portal.notices.inbox import COUNTED, Inbox, delete_old, find, inbox, leading_to, unread

@@ -19,7 +19,7 @@ REPLIED = f"""{_CONCERNED}
 where c.agent_id is null or h.id is not null
   or not exists (select from credential a where a.id = o.actor_id and a.agent_id is not null)
 """
-"""The people of `_CONCERNED`. If an agent replied on a case that is assigned to nobody, no agents."""
+"""The people of `_CONCERNED`, but no agents if an agent replied on a case that is assigned to nobody."""
 
 OPENED = f"""{_CONCERNED}
 where not exists (

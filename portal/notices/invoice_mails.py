@@ -2,7 +2,7 @@
 
 A customer chooses how its invoices are delivered (`portal.people.customers.DeliveryFacts`). For a contact who has
 chosen mails about new invoices at once, the mail that brings the invoice replaces the mail of the notice. The accounts
-address gets a separate mail. Each mail is one row, which never changes once the mail was sent.
+mail address of the customer gets a separate mail. Each mail is one row, which never changes once the mail was sent.
 """
 
 import uuid
@@ -150,10 +150,8 @@ on conflict do nothing
 async def begin(at: datetime) -> None:
     """Enqueue a job for each mail that is due at `at`.
 
-    The caller's transaction must run as `SYSTEM`.
-
-    Before that, withdraw the due mails to contacts who have switched off mails about new invoices since, except mails
-    that an agent asked for.
+    First withdraw the due mails to contacts who have switched off mails about new invoices in the meantime, except
+    mails that an agent asked for. The caller's transaction must run as `SYSTEM`.
     """
     await current().execute(_NOT_WANTED, at)
     for row in await current().fetch(_BEGIN, at):
@@ -185,11 +183,9 @@ async def find(mail_id: int) -> InvoiceMail | None:
 
 
 async def withdraw_stopped(mail_id: int, at: datetime) -> None:
-    """Withdraw a mail if its recipient has switched off mails about new invoices since.
+    """Withdraw a mail if its recipient has switched off mails about new invoices in the meantime.
 
-    The caller's transaction must run as `SYSTEM`.
-
-    A mail that an agent asked for is not withdrawn.
+    A mail that an agent asked for is not withdrawn. The caller's transaction must run as `SYSTEM`.
     """
     sql = f"select exists (select from invoice_mail m where m.id = $1 and {_IS_STOPPED})"  # noqa: S608
     if await current().fetchval(sql, mail_id):
@@ -203,7 +199,7 @@ async def credential_of(contact_id: int) -> int | None:
 
 
 async def end(mail_id: int, state: MailState | None, at: datetime, reason: str = "") -> None:
-    """Record the outcome of a mail, and make the open pages of the invoice update.
+    """Record the outcome of a mail, and update the pages of the invoice that agents have open.
 
     The caller's transaction must run as `SYSTEM`.
 

@@ -29,7 +29,7 @@ PLACEHOLDERS = {
 """The placeholders that a text may have in braces, such as `{contact}`, each with a description of its value."""
 _BRACES = re.compile(r"\{([^{}\n]{1,40})\}")
 UNFILLED = re.compile(r"⟦[^⟦⟧\n]{1,40}⟧")
-"""A placeholder without a value, such as `⟦service⟧`. No reply is sent with one."""
+"""A placeholder without a value, such as `⟦service⟧`. A reply that contains one is refused."""
 
 
 class CannedFacts(Struct, forbid_unknown_fields=True, kw_only=True):

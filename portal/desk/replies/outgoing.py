@@ -29,7 +29,7 @@ from portal.people.readers import SYSTEM, AgentReader
 HELD_FOR = timedelta(seconds=10)
 """For how long a reply can be withdrawn."""
 KEPT_FOR = timedelta(days=1)
-"""How long the row of a withdrawn reply is kept, so that its form does not send the reply again."""
+"""How long the row of a withdrawn reply is kept, so that the same form cannot send the reply again."""
 
 
 class OutgoingReply(Table, tablename="outgoing_reply"):
@@ -290,7 +290,7 @@ async def delete_old(at: datetime) -> None:
 
 
 async def _tell(case: Case, by: AgentReader | None, at: datetime) -> None:
-    """Make the open pages of agents that show the case read its held replies again. Nobody gets a notice."""
+    """Make the pages of the case that agents have open reload the held replies. Nobody gets a notice."""
     await outbox.tell(
         kind="case.changed_internally", subject_id=case.id, customer_id=case.customer_id, contact_id=case.contact_id,
         contact_may_know=False, actor=by, at=at,

@@ -13,7 +13,7 @@ from portal.people.readers import Reader
 LONGEST = 200
 """The maximum number of characters of a search text. A longer one is refused."""
 SHORTEST_BEGINNING = 3
-"""The minimum length of the last word for it to match longer words that begin with it. Shorter ones match too many."""
+"""The minimum length at which the last word also matches words that begin with it; shorter ones match too many."""
 _TYPED = re.compile('["„“”«»]([^"„“”«»]+)(["„“”«»])?|(\\S+)')
 _CUT = 60
 """The length to which longer words are cut, as the SQL function `search_vector` does."""

@@ -62,8 +62,8 @@ def hits_sql(reader: Reader, is_better: str = "false") -> str:
     list that `queries_for` returns. PostgreSQL first runs the queries for the newest range X and the range before it.
     Then it runs the queries for larger ranges, one after the other, each without the cases of the ranges before, until
     more than `MOST` cases are found. It skips a larger range that is expected to have too few matches (`_ENOUGH`),
-    because each query looks up every word again; the expected frequency is that among the newest cases. `hits` may have
-    an id twice: two queries find the same case if its words are in several rows of `case_words`.
+    because each query looks up every word again. The number of matches is estimated from the newest cases. `hits` may
+    have an id twice: two queries find the same case if its words are in several rows of `case_words`.
     """
     hits = "customer_case_hits" if reader.is_contact else "agent_case_hits"
     own = f"where customer_id = {int(reader.customer_id)}" if isinstance(reader, ContactReader) else ""
@@ -111,7 +111,8 @@ async def queries_for(asked: Asked, reader: Reader, of_part: Callable[..., str])
     looked_up = rare or asked.parts
     wanted, exactly = (" & ".join(f"({of_part(p, exact=only)})" for p in looked_up) for only in (False, True))
     checked = " & ".join(f"({of_part(p)})" for p in asked.parts) if len(looked_up) < len(asked.parts) else None
-    # For a common word, the first query finds enough cases. Only for others is it worth searching longer words too.
+    # For a common word, the first query finds enough cases. For a rare word, the second query also finds longer words
+    # that begin with it.
     near = [exactly, f"({wanted}) & !({exactly})"] if wanted != exactly else [wanted]
     return [checked, wanted, *near]
 

@@ -37,8 +37,8 @@ async def change_status(
 async def wanted(case: "Case", status: Status | int) -> Standing:
     """Return the status that the case gets if an agent sets `status` (see `moves.chosen`). The case is not changed yet.
 
-    Raise `Invalid` at the field `status` if the status may not follow the present one. If it resolves or closes the
-    case, also raise `Invalid` as `refuse_unfilled` does.
+    Raise `Invalid` at the field `status` if the status may not follow the present one. If the status resolves or closes
+    the case, also raise `Invalid` as `refuse_unfilled` does.
     """
     to = await chosen(case.status_id, status)
     if to.status.is_done and not case.stands.is_done:

@@ -49,8 +49,8 @@ async def _after(case: "Case", by: Reader, then: Status | int | None) -> Status 
     """Return what a case becomes with a reply: a `Standing`, which is one status, or a `Status`, a category of statuses.
 
     `then` is the status or category that was chosen together with the reply, or None. If an agent has chosen the
-    present one, the case keeps its status. The choice of a contact is ignored. Raise `Invalid` if the status that an
-    agent has chosen may not follow the present one.
+    present status or its category, the case keeps its status. The choice of a contact is ignored. Raise `Invalid` if
+    the status that an agent has chosen may not follow the present one.
     """
     if by.is_agent and then is not None and then not in (case.stands, case.status_id):
         return await wanted(case, then)

@@ -25,8 +25,8 @@ async def remind(at: datetime, most: int = BATCH) -> int:
 
     The reminder announces when the case closes: the customer gets all days between reminder and closing, even if the
     reminder is late. A case that only contacts without a mail address take part in is left out, because nobody would
-    get the reminder; so it is not closed either. The caller's transaction must run as `SYSTEM`. Cases that another
-    transaction is changing are left for the next run.
+    get the reminder. Such a case is not closed either. The caller's transaction must run as `SYSTEM`. Cases that
+    another transaction is changing are left for the next run.
     """
     rows = await current().fetch(_TO_REMIND, at, most)
     for row in rows:
@@ -43,7 +43,7 @@ async def remind(at: datetime, most: int = BATCH) -> int:
 
 
 async def close(at: datetime, most: int = BATCH) -> int:
-    """Close at most `most` cases whose announced closing has come at `at`, and return their number.
+    """Close at most `most` cases whose announced time of closing is reached at `at`, and return their number.
 
     A case that was answered no longer waits, so it is not closed. The caller's transaction must run as `SYSTEM`. Cases
     that another transaction is changing are left for the next run.
