@@ -51,9 +51,9 @@ def spawn(
 ) -> subprocess.Popen[bytes]:
     """Start `command` (a full path and its arguments) in a process session of its own, as `account` if given.
 
-    On Linux, the kernel sends the child the signal `at_our_death` if this process ends without having stopped the
-    child, even by kill -9. The kernel sends it as soon as the thread that started the child ends, so only the main
-    thread may call this function. Raise `RuntimeError` in other threads. `environment` replaces the inherited
+    On Linux, if this process ends (even by kill -9) without having stopped the child, the kernel sends the child the
+    signal `at_our_death`. The kernel sends the signal already when the thread that started the child ends. So only the
+    main thread may call this function: raise `RuntimeError` in other threads. `environment` replaces the inherited
     environment variables. `output` receives what the child prints; by default the child prints to this process's
     output. `folder` is the child's working directory.
     """

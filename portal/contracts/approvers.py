@@ -24,8 +24,8 @@ served as (select n.service_id as id, n.agent_id as for_id from service_designat
 """  # noqa: S608
 """SQL of recursive common table expressions that find whose time the agent `$1` may approve or reject on the day `$2`.
 
-`decided` holds ids of agents, and `served` holds ids of services. In `served`, `for_id` is the id of the designated
-manager. This is `$1`, or an absent manager for whom `$1` is the deputy.
+`decided` holds ids of agents, and `served` holds ids of services. In `served`, `for_id` is the id of the manager who is
+designated for the service: `$1`, or an absent manager whose deputy is `$1`.
 """
 
 MAY_DECIDE = """

@@ -31,8 +31,7 @@ class CaseType(Endable, Table, tablename="case_type"):
     """A kind of case, such as Incident. `billable` says whether time on such a case is billable by default.
 
     The person who opens a case chooses its type; contacts may choose only types with `for_contacts`. A case type that
-    has ended can no longer be chosen, but cases that have it keep it. `ended_at` is None while the case type can be
-    chosen.
+    has ended can no longer be chosen, but existing cases keep it. `ended_at` is None while the case type can be chosen.
     """
 
     id = BigSerial(primary_key=True)

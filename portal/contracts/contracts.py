@@ -194,7 +194,7 @@ CONTRACTS = Finder(
     f"select k.id, {shown_contract('k')} as name, u.name as about, u.ended_at is not null as is_last"  # noqa: S608
     " from contract k join customer u on u.id = k.customer_id",
 )
-"""Type-ahead search of contracts by name. Contracts of customers that have ended come last."""
+"""Type-ahead search of contracts by name. Contracts of former customers (with `ended_at`) come last."""
 
 
 def percentage(text: str) -> Decimal:

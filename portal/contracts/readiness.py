@@ -11,8 +11,8 @@ from portal.people.agents import without_approver
 class Readiness:
     """The state of the set-up: counts of what the first invoice needs, and names of incomplete agents and customers.
 
-    `company` says whether the company has been set up. Agents, case types, customers and contacts that have ended are
-    neither counted nor named.
+    `company` says whether the company has been set up. Agents and contacts who have left, and case types and
+    customers that have ended, are neither counted nor named.
     """
 
     company: bool

@@ -83,8 +83,8 @@ async def reply(
 ) -> Response[Any]:
     """Create a contact's reply, and redirect to the case.
 
-    A case that waited for the customer, or was resolved or closed, becomes open again. If it was closed too long ago,
-    the reply opens a new case, to which the response redirects.
+    A case that waited for the customer, or was resolved or closed, becomes open again. If the case was closed too long
+    ago, the reply opens a new case instead, and the response redirects to the new case.
     """
     async with transaction(reader):
         case = await Case.find(number, reader)

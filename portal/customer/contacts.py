@@ -182,7 +182,7 @@ async def revoke_invitation(
 
 @get("/contacts/{contact:int}/ending", guards=[administrator_only])
 async def show_ending(request: Web, reader: NamedDependency[ContactReader], contact: FromPath[int]) -> Response[str]:
-    """Show how many open cases a contact has before the contact's access is ended, and ask who takes over the cases."""
+    """Show the form that ends a contact's access, with the number of open cases, and ask who takes over these cases."""
     return await _ending(request, reader=reader, contact=contact)
 
 

@@ -4,9 +4,9 @@ Define a finder once, beside the table that it searches, with a query for the ro
 
     CUSTOMERS = Finder("customer", "select id, name, '' as about, ended_at is not null as is_last from customer")
 
-A handler of two lines serves its suggestions (`suggested` in portal/web/finding.py). Handlers that read a form or a URL
-call `find` to learn what was chosen. Row-level security applies as in every query of the reader's transaction; the
-handler's guard decides who may search.
+A handler of two lines serves the finder's suggestions (`suggested` in portal/web/finding.py). Handlers that read a form
+or a URL call `find` to learn what was chosen. Row-level security applies as in every query of the reader's transaction;
+the handler's guard decides who may search.
 """
 
 from collections.abc import Callable, Sequence

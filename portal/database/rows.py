@@ -36,9 +36,9 @@ async def next_position(table: Any) -> int:
 
 
 class Endable:
-    """Base of table classes whose rows are ended and resumed but never deleted, because other rows refer to them.
+    """Base of table classes whose rows are taken out of use but never deleted, because other rows refer to them.
 
-    `ended_at` is None while the row can be used.
+    `end` takes a row out of use, and `resume` puts it back into use. `ended_at` is None while the row can be used.
     """
 
     id: Any

@@ -29,7 +29,7 @@ class SoldVoucher:
 
     @property
     def left(self) -> int:
-        """Return the minutes that can be credited, because they are neither drawn, reserved nor credited."""
+        """Return the minutes that can still be credited, without the drawn, reserved and already credited minutes."""
         return self.minutes - self.drawn - self.credited_minutes
 
     def amount(self, minutes: int) -> Decimal:

@@ -99,13 +99,13 @@ def _exactly(
     charged: Decimal,
     digits: int,
 ) -> Decimal:
-    """Return what a line should charge for its days before the end of the contract, if possible exact to the cent.
+    """Return the amount that a line should charge for its days before the end of the contract.
 
-    `charged` is this amount, computed from the line alone. If several lines share the fee of a period, such amounts may
-    not add up, because each is rounded. The exact amount makes all lines of the period sum to the share of the period's
-    fee for the days before the end. `parts` maps the billed days of the service to the amount charged. Return `charged`
-    if no exact amount is known. Return `charged` also if the difference is more than rounding explains, because then
-    the fee was changed.
+    `charged` is this amount computed from the line alone. If several lines share the fee of a period, it may be a few
+    cents off, because each line is rounded on its own. The exact amount makes all lines of the period sum to the share
+    of the period's fee for the days before the end. `parts` maps the billed days of the service to the amount charged.
+    Return the exact amount. Return `charged` instead if no exact amount is known, or if the two amounts differ by more
+    than rounding explains: the fee was then changed after it was billed.
     """
     period = period_of(contract.anchor, contract.cycle, active.start)
     others = {part: paid for part, paid in parts.items() if part.start != active.start and part.within(period)}

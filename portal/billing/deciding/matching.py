@@ -38,7 +38,7 @@ class Matching:
 
     Only the first `MOST` matching entries are examined.
 
-    - `choices`: the chosen entries, as values of tick boxes (`id:version`). Chosen are either all matching entries, or
+    - `choices`: the chosen entries, as values of tick boxes (`id:version`). They are either all matching entries, or
       only the matching entries that do not look odd.
     - `shares`: the sums of the chosen entries, by agent.
     - `odd`: the number of matching entries that look odd, by the code of the rule in `oddness`.
@@ -85,8 +85,9 @@ class _Costing:
 async def list_matching(by: AgentReader, filters: Filters, *, at: datetime, with_odd: bool = False) -> Matching:
     """Sum up the entries that match the filters and that `by` may decide on at `at`.
 
-    If more than `MOST` entries match, only the entries of the oldest days are examined. Unless `with_odd`, entries that
-    look odd are counted but not chosen, just as the list shows them unticked. The cursor in `filters` is ignored.
+    If more than `MOST` entries match, only the entries of the oldest days are examined. Entries that look odd are
+    counted, but they are chosen only if `with_odd` is True, because the list also shows them unticked. The cursor in
+    `filters` is ignored.
     """
     condition, values = narrowed(by, replace(filters, after=None), at)
     rows = await current().fetch(WITH + _ALL.format(narrowed=condition), *values)

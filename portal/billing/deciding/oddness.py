@@ -19,7 +19,9 @@ LATELY = 1_000
 ENOUGH = 20
 """A type of work has a usual length only if at least this many of the latest `LATELY` entries have the type."""
 USUAL_TIMES, USUAL_FROM = 3, 60
-"""An entry is longer than usual if it takes over `USUAL_TIMES` the median of its type, and over `USUAL_FROM` minutes.
+"""An entry is longer than usual if it has more than `USUAL_TIMES` times the median minutes of its type of work.
+
+An entry of at most `USUAL_FROM` minutes is never longer than usual.
 """
 
 _TYPE = """
@@ -147,7 +149,10 @@ COLUMNS = ", ".join(f"{rule.sql} as odd_{rule.code}" for rule in RULES)
 IS_ODD = "(" + " or ".join(f"({rule.sql}) is not null" for rule in RULES) + ")"
 """SQL condition that the time entry `e` looks odd by at least one rule; it needs the table `USUAL`."""
 IS_ODD_BY = {rule.code: f"({rule.sql}) is not null" for rule in RULES}
-"""SQL condition for each rule, by its code; `longer` needs the table `USUAL`."""
+"""The SQL condition that a rule applies to the time entry `e`, by the code of the rule.
+
+The condition of the rule `longer` needs the table `USUAL`.
+"""
 
 
 def reasons(row: Row) -> Iterator[Why]:

@@ -30,8 +30,8 @@ union all select 'flag', entry_id, lifted_at is null from flag where decision = 
 async def undo(decision: uuid.UUID, *, by: AgentReader, at: datetime) -> Outcome:
     """Undo the approvals, rejections or flags that `by` made in the step with the id `decision`.
 
-    Approved and rejected entries return to their former state, and flags are lifted. For rejected entries, the time
-    limit within which the author may change them is again what it was before the rejection. The entries are locked.
+    Approved and rejected entries return to their former state, and flags are lifted. The time limit within which the
+    author may change a rejected entry is reset to the limit before the rejection. The entries are locked.
     Return the entries that were changed, and the entries that were refused because a document has settled them or
     because they were submitted again. Entries that were deleted or decided on anew are in neither list. Raise
     `NotFound` if `by` made no such decision, `Forbidden` if `by` is no longer a manager, and `Conflict` if nothing is

@@ -35,7 +35,7 @@ async def withdraw(entry_id: int, *, by: AgentReader, at: datetime) -> None:
 
 
 async def open_for_change(entry_id: int, *, by: AgentReader, at: datetime) -> Row:
-    """Lock the customer of an entry and the entry, for a change by `by`, and return the row of the entry.
+    """Lock the customer of an entry, then the entry, so that `by` can change the entry, and return its row.
 
     Raise `Forbidden` if `by` is not a manager, `Conflict` if the entry was deleted or a document has settled it.
     """
@@ -48,15 +48,15 @@ async def open_for_change(entry_id: int, *, by: AgentReader, at: datetime) -> Ro
 
 
 def why_settled_row(row: Row, by: AgentReader) -> Conflict | None:
-    """Return the refusal of a change to the entry in `row` if a document has settled it, or None."""
+    """Return the error that refuses changes to the entry in `row` if a document has settled the entry, else None."""
     return Conflict(why_settled(by, row["draft_id"], row["invoice"])) if row["settled"] else None
 
 
 async def drop(rows: Collection[Row], *, by: AgentReader, at: datetime) -> None:
     """Withdraw the approvals of entries, return the entries to their former state, and delete their allocations.
 
-    If the author had not submitted an entry, so that the approval implied the submission (C4), the former state is
-    draft. For all other entries, the former state is submitted. The caller must then recompute the allocations of the
+    The former state of an entry is submitted, as a rule. If the approval implied the submission, because the author had
+    not submitted the entry (C4), the former state is draft. The caller must then recompute the allocations of the
     customers' other entries.
     """
     versions = {row["id"]: row["version"] for row in rows}

@@ -92,7 +92,7 @@ class PrintedLine:
 
     @property
     def rates(self) -> list[tuple[str, Decimal]]:
-        """Return each pair of role and hourly rate that the line's entries have, once, in the order of the entries."""
+        """Return the distinct pairs of role and hourly rate of the line's entries, in the order of the entries."""
         pairs = [(row.performed_by, row.hourly_rate) for row in self.entries if row.hourly_rate is not None]
         return list(dict.fromkeys(pairs))
 

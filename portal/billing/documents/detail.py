@@ -30,7 +30,7 @@ WITHOUT_ROLE = "Agent"
 
 
 class CopiedRow(Table, tablename="detail_row"):
-    """A `DetailRow` as it was copied when its document became final. `line_position` is the field `line` of that row.
+    """A `DetailRow` as it was copied when its document became final. `line_position` is `DetailRow.line`.
 
     The table has no primary key. Piccolo needs a primary key, so `customer_id` is declared as such. In fact a row is
     identified by its document (one of the three ids) and its position.

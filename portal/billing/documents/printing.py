@@ -25,8 +25,11 @@ One code point can have a different glyph in each region.
 
 
 PRINTED = 3_000
-"""The maximum number of rows of a time detail that a PDF prints, some hundred pages. Typesetting has limits (R64), and a
-document that exceeds them could not be issued."""
+"""The maximum number of rows of a time detail that a PDF prints, some hundred pages.
+
+A longer time detail is not printed, because typesetting could exceed its limits (R64), and the document could then not
+be issued.
+"""
 
 
 class Numbering(NamedTuple):
@@ -269,7 +272,7 @@ def of_work(row: DetailRow) -> dict[str, str]:
 
 
 def _code(parties: dict[str, Any], number: str, payable: Decimal, currency: str) -> dict[str, Any] | None:
-    """Return the SEPA payment code of an invoice as an SVG image with its words, or None if it has no such code."""
+    """Return the SEPA payment code of an invoice as an SVG image with its words, or None if the invoice has none."""
     code = payment_code(parties, number, payable, currency)
     if code is None:
         return None

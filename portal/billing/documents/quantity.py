@@ -14,8 +14,9 @@ def printed_hours(minutes: int, unit_price: Decimal | None, net: Decimal, digits
 
     PEPPOL-EN16931-R120 requires that the quantity times the price is the amount. The true hours may violate this rule,
     because the amount of each entry is rounded to the cent on its own. For example, three entries of 20 min at 100.00
-    make 99.99, so 0.9999 h are printed instead of 1 h. The result has `FEWEST` to `MOST` decimals. If `unit_price` is
-    None, return the true hours, rounded to four decimals. Raise `ValueError` if no number of hours fulfils the rule.
+    per hour cost 33.33 each, 99.99 in all, so 0.9999 h are printed instead of 1 h. The result has `FEWEST` to `MOST`
+    decimals. If `unit_price` is None, return the true hours, rounded to four decimals. Raise `ValueError` if no number
+    of hours fulfils the rule.
     """
     if unit_price is None:
         return divide_half_up(Decimal(minutes), 60, 4)

@@ -125,8 +125,8 @@ def remake(
 def _fee_lines(state: BillingState, contract: ContractTerms, service: ServiceTerms, until: date) -> Iterator[Line]:
     """Yield the lines for fees that are due and not billed yet.
 
-    If a fee was billed for only some days of its period, a line charges only the other days. For example, a contract
-    that was extended has such days in a period whose fee is billed already.
+    If a fee was billed for only some days of its period, a line charges only the other days. For example, the extension
+    of a contract can add days to a period whose fee was billed before.
     """
     for fee in SETTLEMENTS[service.settlement].fees(contract, service, until):
         billed = state.billed_fees.get((service.id, fee.start), ())

@@ -94,9 +94,9 @@ class Entry:
     def without(self, pieces: "Iterable[Allocation]") -> "Entry":
         """Return the entry without the minutes of its allocations `pieces`, and with `is_override` set.
 
-        Each charged allocation first removes minutes with the same schedule rate as the allocation, or with none if the
-        allocation has none, from the end of the entry backwards. If these are too few, it removes minutes from the
-        start. Then each allocation that is not charged removes minutes from the start.
+        Charged allocations come first. Each removes minutes with its own schedule rate (minutes without one, if it has
+        none) from the end of the entry backwards, and any minutes from the start if those are too few. Then each
+        allocation that is not charged removes minutes from the start.
         """
         left = list(self.last_minutes(self.billable_minutes).stretches)
         for piece in sorted(pieces, key=lambda piece: piece.kind is not AllocationKind.CHARGED):

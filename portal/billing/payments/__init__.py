@@ -46,10 +46,10 @@ class PaymentFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Payment(Table, tablename="payment"):
-    """Money that was received for an invoice, in the invoice's currency; `amount` is negative if it was paid back.
+    """Money that was received for an invoice, or paid back (`amount` is negative), in the invoice's currency.
 
-    A payment counts as long as `taken_back_at` is None; setting it cancels the payment. The database refuses every
-    other change.
+    A payment counts as long as `taken_back_at` is None. Setting `taken_back_at` cancels the payment. The database
+    refuses every other change.
     """
 
     id: BigSerial = BigSerial(primary_key=True)

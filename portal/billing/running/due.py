@@ -113,12 +113,12 @@ group by customer_id having bool_or(is_due) order by customer_id
 async def customers_due(until: date) -> dict[int, int]:
     """Return the customers for whom a run up to `until` may find something to bill, sorted by id.
 
-    The result maps each id to the number of the customer's entries that `load_books` reads, and some of these entries
-    may be of later days.
+    The result maps each id to the number of the customer's entries that `load_books` reads; this number can include
+    entries of later days.
 
-    Such a customer has at least one of these: open billable or no-charge time of days before `until`; a voucher that
-    was sold before `until` and is not billed yet, unless it was sold elsewhere; a subscription that has begun by
-    `until`. Only the engine finds out whether a fee of the subscription is due.
+    A customer is in the result for at least one of three reasons. The customer has open billable or no-charge time of
+    days before `until`. Or a voucher was sold before `until` in the portal, not elsewhere, and is not billed yet. Or a
+    subscription has begun by `until`; only the engine finds out whether a fee of the subscription is due.
     """
     return {row["customer_id"]: row["entries"] for row in await current().fetch(_DUE, until)}
 

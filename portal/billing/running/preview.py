@@ -22,8 +22,9 @@ class Becoming:
     """A document that a billing run would make: its minutes, and its amounts in `currency`.
 
     `kind` is a member of `DocumentKind`. `net` is the sum of `time`, the charged time, and `fees`, which include
-    vouchers. `open_count` and `held_count` count the entries of the contract that the run would skip because they are
-    not approved, or because they are held. `is_inside_period` says whether the run would cut a billing period in two.
+    vouchers. `open_count` and `held_count` are numbers of entries of the contract that the run would skip: `open_count`
+    because they are not approved, `held_count` because they are held. `is_inside_period` says whether the run would cut
+    a billing period in two.
     """
 
     customer_id: int
@@ -85,7 +86,7 @@ class Sum:
 class Preview:
     """What a billing run for the days before `until` would do now.
 
-    `documents` would be made, `omitted` entries skipped, and the documents in `too_large` left out.
+    The run would make `documents`, skip the entries in `omitted`, and leave out the documents in `too_large`.
     """
 
     until: date

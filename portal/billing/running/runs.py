@@ -84,8 +84,8 @@ class Run:
 class Ending(StrEnum):
     """How far a run came.
 
-    `finished`: all customers are billed. `nothing`: nothing was due for any customer, or there is no such run. `under
-    way`: customers still wait.
+    `FINISHED`: all customers are billed. `NOTHING`: nothing was due for any customer, or there is no such run.
+    `UNDER_WAY`: some customers are not billed yet.
     """
 
     FINISHED = "finished"
@@ -100,7 +100,8 @@ async def run(until: date, customer_ids: Collection[int], *, by: AgentReader, at
     its documents, or None if nothing was due; then nothing is stored. Raise the same errors as `begin`.
     """
     reader = current().reader
-    # Lock in the order of the ids. `go_on` alone would lock free customers first, and then those whom others hold.
+    # Lock all customers in the order of the ids. `go_on` alone would first lock the customers that are free, and only
+    # then the customers that other transactions have locked.
     await lock_customers(customer_ids)
     run_id = await _store(until, customer_ids, by=by, at=at)
     if await go_on(run_id, by=by, at=at, reader=reader) is Ending.NOTHING:
@@ -188,8 +189,8 @@ async def go_on(
     `within` has passed, no further customer is billed. Two processes may continue the same run: each customer is billed
     by only one of them. When no customer waits any longer, finish the run. If nothing was due, remove the run instead,
     unless `keeps` is set. A refusal is recorded, and the run goes on with the next customer. If the database could not
-    be reached or another transaction held a lock, the customer still waits; then raise `Unavailable` once the other
-    customers are billed.
+    be reached or another transaction held a lock, the customer stays waiting, and `Unavailable` is raised after the
+    other customers were billed.
     """
     began = monotonic()
     async with transaction(reader) as tx:

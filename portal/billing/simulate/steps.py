@@ -48,9 +48,9 @@ class CreditOf:
 class Step:
     """One step: what to do (`verb`), and its arguments.
 
-    `approve`, `withdraw` and `release` have the ids of `entries`. `bill` bills the days before `until`. `end` ends
-    `contract` on the earlier day `until`; `extend` moves the end of `contract` to the later day `end`, or removes it if
-    `end` is None. `credit` credits what the field `credit` chooses.
+    `approve`, `withdraw` and `release` apply to `entries`, which are ids. `bill` bills the days before `until`. `end`
+    ends `contract` on the earlier day `until`; `extend` moves the end of `contract` to the later day `end`, or removes
+    it if `end` is None. `credit` credits what the field `credit` chooses.
     """
 
     verb: Verb

@@ -54,7 +54,7 @@ class Figures:
         return self.billed + self.unbilled
 
     def __add__(self, other: "Figures") -> "Figures":
-        """Return the sum of both figures. In the result, `last` is only what the later of the two runs settled."""
+        """Return the sum of both figures, except that `last` counts only the later of the two latest runs."""
         earlier, later = sorted((self, other), key=lambda one: one.last_run or 0)
         same = earlier.last_run == later.last_run
         return Figures(

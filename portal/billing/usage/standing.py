@@ -126,9 +126,9 @@ class Standing:
 
     @property
     def earlier(self) -> date | None:
-        """Return a day of the latest period before this one in which the service could be used, or None if none is.
+        """Return the last day before this period on which the service could be used, or None if there is none.
 
-        After the end of the contract, that is the last day of the contract.
+        This is the last day of the previous period or, after the end of the contract, the last day of the contract.
         """
         whole = self.contract.active(self.service)
         before = whole.within(Period(date.min, self.period.start)) if whole else None

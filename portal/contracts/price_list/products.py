@@ -62,8 +62,8 @@ class ProductPrice(Table, tablename="product_price"):
 class Product(Endable, Table, tablename="product"):
     """Something on the price list, sold by the unit `unit`.
 
-    A product that has ended can no longer be chosen, but services that have it keep it. `ended_at` is None while it can
-    be chosen. If `taxable` is False, `exemption_reason` says why it bears no VAT.
+    A product that has ended can no longer be chosen, but existing services keep it. `ended_at` is None while the
+    product can be chosen. If `taxable` is False, `exemption_reason` says why the product bears no VAT.
     """
 
     id = BigSerial(primary_key=True)

@@ -276,7 +276,7 @@ SERVICES = Finder(
     f"select s.id, u.name || ': ' || s.name as name, {shown_contract('c')} as about, u.ended_at is not null as is_last"  # noqa: S608
     " from service s join customer u on u.id = s.customer_id join contract c on c.id = s.contract_id",
 )
-"""Type-ahead search of services by customer and name. Services of customers that have ended come last."""
+"""Type-ahead search of services by customer and name. Services of former customers (with `ended_at`) come last."""
 OFFERED = f"""
 select s.id, s.name || ', ' || {shown_contract("c")} as words
 from service s join contract c on c.id = s.contract_id

@@ -13,9 +13,9 @@ class Pool:
     """Prepaid minutes that entries draw from: a voucher, or the included minutes of one billing period.
 
     The pool is exhausted once all entries together have drawn `minutes` from `key`. Minutes that rolled over into a
-    period are a pool of their own, with the same key as the pool of the period's own minutes. Its limit `minutes` is
-    lower than the limit of that pool, so that rolled-over minutes are used first. `origin` is the start of the period
-    from which the minutes rolled over, or None.
+    period are in a pool of their own. This pool has the same key as the pool of the period's own minutes, but a lower
+    limit `minutes`, so that rolled-over minutes are used first. `origin` is the start of the period from which the
+    minutes rolled over, or None.
     """
 
     kind: AllocationKind
