@@ -236,9 +236,11 @@ async def prepare_cleaning(connection: asyncpg.Connection) -> None:
     """Create the function that `CLEAN` calls: it empties all tables, restarts all sequences and writes the test rows.
 
     The function exists only in the session of this connection. The session keeps the plans of the statements, so that
-    a call takes a third of the time of sending the statements. A superuser turns triggers off in this session, because
-    those that protect issued invoices and logs must not fire and those that record changes need not. DELETE is then
-    three times as fast as TRUNCATE. An owner who is no superuser uses TRUNCATE, because it fires no row triggers.
+    a call takes a third of the time of sending the statements.
+
+    If the owner is a superuser, triggers are off in this session: the triggers that protect issued invoices and logs
+    would refuse to delete rows, and the triggers that record changes are not needed. DELETE is then three times as fast
+    as TRUNCATE. If the owner is no superuser, the function uses TRUNCATE, which fires no row triggers.
     """
     tables = await connection.fetch(
         "select format('%I', tablename) as name from pg_tables where schemaname = 'public' and tablename <> 'migration'"

@@ -17,7 +17,7 @@ SCHEDULE: dict[str, Any] = {
         {"days": ["sat", "sun", "holiday"], "factor": "2"},
     ],
 }  # fmt: skip
-"""A schedule that some services of each document have."""
+"""A schedule with price factors, which some services of a document have."""
 PRICED = SCHEDULE | {
     "name": "Priced",
     "windows": [{name: value for name, value in window.items() if name != "factor"} | {"hourly_rate": rate}
@@ -29,7 +29,7 @@ WINDOWS = {
     "Priced": "Mon-Fri 18:00-22:00 at 75\nSat, Sun, Holidays at 90.5",
 }
 HOLIDAYS = "2026-02-10"
-"""`WINDOWS` and `HOLIDAYS` have both schedules as text, as the columns `windows` and `holidays` of a service store it."""
+"""`WINDOWS` and `HOLIDAYS` are what the columns `windows` and `holidays` of a service store for the two schedules."""
 
 
 class Chance:

@@ -1,4 +1,4 @@
-"""A small valid input document of `portal simulate`, for tests that change a detail of it, and parts of extended ones."""
+"""Input documents of `portal simulate`: a small valid one, which tests change, and the parts of extended documents."""
 
 import copy
 import enum

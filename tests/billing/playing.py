@@ -35,7 +35,7 @@ SIGNS = {
     "There is no rate": "no_rate",
     "do not cover it wholly": "beyond_prepaid",
 }
-"""The refusal reasons of the engine, by words from the error messages that people read."""
+"""Words of the error messages that people read at refusals, mapped to the engine's reasons for the same refusals."""
 
 
 async def insert(table: str, **columns: Any) -> int:
@@ -245,9 +245,9 @@ class Player:
         return expected.state
 
     async def _rolled(self) -> dict[Any, list[engine.RolledMinutes]]:
-        """Return the minutes that rolled into a period, by the service and the first day of the period.
+        """Return the minutes that rolled over into each period, by the service and the first day of the period.
 
-        If a run has recorded that nothing rolled into a period, the list of the period is empty.
+        If a run has recorded that nothing rolled over into a period, the list of the period is empty.
         """
         found: dict[Any, list[engine.RolledMinutes]] = defaultdict(list)
         for row in await current().fetch(

@@ -81,7 +81,7 @@ async def test_later_rates_touch_later_approvals_only() -> None:
 async def test_a_draft_whose_approval_is_withdrawn_is_a_draft_again(verb: str) -> None:
     """C4, D34: when Max withdraws or undoes an approval, or changes the approved entry, the entry gets back its former state.
 
-    It is a draft again if a draft was approved, and submitted again if a submitted entry was.
+    An entry that was approved as a draft is a draft again. An entry that was approved as submitted is submitted again.
     """
     async with transaction(MAX) as tx:
         entries = [await log(state="draft"), await log()]
@@ -161,7 +161,7 @@ async def test_a_customer_that_cannot_be_allocated_stops_no_other(monkeypatch: p
 
 
 async def test_after_the_end_of_the_contract_nothing_is_approved() -> None:
-    """An entry on or after the contract's end date cannot be approved, because the contract ends before that day."""
+    """An entry on or after the contract's end date cannot be approved: the last day is the day before the end date."""
     async with transaction(MAX) as tx:
         await tx.execute("update contract set end_on = '2026-10-07' where id = $1", ACME_CONTRACT)
         last, after = await log(on=date(2026, 10, 6)), await log(on=date(2026, 10, 7))
@@ -278,7 +278,7 @@ async def test_general_and_not_billable_time_is_approved_without_a_price() -> No
 async def test_two_managers_at_once_one_gets_a_conflict() -> None:
     """If Max and Noor approve an entry at the same time on two connections, one of them gets a conflict.
 
-    The same holds for general time.
+    The same holds for general time, which belongs to no service.
     """
     async with transaction(SYSTEM):
         entries = [await log(), await log(service=None, billing="not_billable")]
@@ -378,7 +378,7 @@ async def test_time_that_moves_to_another_service_is_allocated_again_and_settled
 
 
 async def test_what_a_document_settled_can_neither_be_withdrawn_nor_changed_nor_deleted() -> None:
-    """Once an entry is on a draft, it can be neither changed nor deleted, and its approval cannot be withdrawn (C2)."""
+    """An entry on a draft invoice cannot be changed or deleted, and its approval cannot be withdrawn (C2)."""
     async with transaction(MAX):
         entry = await log()
         await billing.approve([entry.choice], by=MAX, at=NOW)

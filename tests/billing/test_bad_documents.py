@@ -276,7 +276,7 @@ def test_an_integer_may_have_thirty_digits(literal: str, tmp_path: Path, capsys:
 def test_an_integer_of_more_digits_is_refused_by_its_path_and_not_converted(
     literal: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An integer with too many digits is refused without converting it, which would take quadratic time."""
+    """An integer of too many digits is refused before it is converted, because converting takes quadratic time."""
     file = tmp_path / "document.json"
     file.write_text(json.dumps(document()).replace('"included_minutes": 600', f'"included_minutes": {literal}'))
     began = time.perf_counter()

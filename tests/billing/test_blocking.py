@@ -25,7 +25,7 @@ def refused(output: Any) -> list[tuple[int, str, str]]:
 
 
 def test_an_entry_that_would_exceed_is_refused_as_a_whole() -> None:
-    """C8, D24: of 60 minutes, 40 are used; an entry of 30 is refused, and one of 20 fits.
+    """C8, D24: once 40 of 60 prepaid minutes are used, an entry of 30 minutes is refused, and one of 20 is approved.
 
     | step        | left before | entry | outcome            |
     |-------------|-------------|-------|--------------------|

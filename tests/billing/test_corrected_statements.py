@@ -134,9 +134,9 @@ async def test_the_same_form_again_makes_no_second_correction() -> None:
 
 
 async def test_what_is_refused_changes_nothing() -> None:
-    """A correction is refused if it has no reason, gives back nothing or more time than is left, or is made by an agent.
+    """A correction is refused if it has no reason, gives back nothing, or gives back more time than is left.
 
-    A correction of a correction is refused too.
+    A correction by Ines, who is not a manager, and a correction of a correction are refused too.
     """
     async with transaction(MAX):
         statement, _, _ = await a_statement()

@@ -352,7 +352,10 @@ def test_an_earlier_end_credits_only_the_further_days_and_a_later_one_is_refused
 @books.quick
 @pytest.mark.slow
 def test_an_end_leaves_what_would_have_been_charged_had_it_been_known(day: int, runs: int, fee: str) -> None:
-    """If a contract's end is set after its fees were billed, invoices less credits are as if the end had been known."""
+    """If a contract's end is set after its fees were billed, the invoices and credit notes have the right sum.
+
+    It is the sum of the invoices of a contract whose end was set before its fees were billed.
+    """
     on = f"2026-0{1 + day // 31}-{day % 31 or 1:02}" if day < 59 else "2026-03-10"
     if on == "2026-01-01":
         on = "2026-01-02"

@@ -74,7 +74,7 @@ async def test_crediting_everything_and_billing_again_gives_the_same_invoice() -
 
 
 async def test_written_off_time_is_never_billed_again() -> None:
-    """D40: no later run bills time that is credited and written off, and its approval cannot be withdrawn."""
+    """D40: if time is credited and written off, no later run bills it, and its approval cannot be withdrawn."""
     async with transaction(MAX) as tx:
         invoice = await issued(50, 20)
         await credited(invoice, freed=False)
@@ -109,7 +109,7 @@ async def test_a_line_is_credited() -> None:
 
 
 async def test_minutes_are_credited_bit_by_bit_to_the_cent() -> None:
-    """D39, D41: minutes credited in several notes and written off add up to exactly the invoice, in net and in tax."""
+    """D39, D41: several credit notes that write off all minutes sum to the net and the tax of the invoice."""
     async with transaction(MAX):
         invoice = await issued(50, hourly_rate=Decimal("99.99"))
         notes = [await credited(invoice, Chosen(minutes={1: minutes}), freed=False) for minutes in (7, 13, 1)]
@@ -138,7 +138,7 @@ async def test_a_credited_entry_that_was_covered_in_part_says_its_charged_minute
 
 
 async def test_time_that_cost_nothing_gets_a_line_at_zero() -> None:
-    """If time at no charge is credited, the credit note has a line of 0.00 for it."""
+    """If an entry at no charge is credited, the credit note has a line of 0.00 for this entry."""
     async with transaction(MAX):
         entries = [await log(60), await log(20, billing="no_charge")]
         await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)

@@ -100,7 +100,7 @@ def test_what_rounding_down_takes_away_comes_from_the_last_entries() -> None:
 def test_rounding_by_day_agrees_with_rounding_each_sum(
     worked: list[tuple[int, str, int]], rule: Rounding, left_out: set[int]
 ) -> None:
-    """The billable minutes of each day and case sum to the rounded sum of the worked minutes, and none is negative.
+    """The billable minutes of each day and case sum to the rounded sum of the worked minutes. No entry is below zero.
 
     If the sum is rounded up, only the last entry changes.
     """

@@ -39,7 +39,7 @@ def first_error(of: object) -> str:
 def test_a_key_of_extended_documents_is_unknown_without_the_switch(
     where: str, value: Any, path: str, switch: bool | None
 ) -> None:
-    """A plain document with a key of extended documents is refused, whatever the value, as with any unknown key."""
+    """In a plain document, a key of extended documents is refused as an unknown key, whatever its value."""
     assert first_error(changed((where, value), ("extended", switch))) == f"{path}: unknown key"
 
 

@@ -84,9 +84,9 @@ def test_a_period_that_was_credited_wholly_is_billed_wholly() -> None:
 
 
 def test_a_fee_in_arrears_pays_for_the_rest_once_the_period_has_ended() -> None:
-    """D26: if a contract whose last day was 12 January is extended, the rest of January's fee in arrears is due later.
+    """D26: if a contract whose last day was 12 January is extended, the rest of January is billed when January is over.
 
-    A run up to 31 January does not bill this rest, and a run up to 1 February bills it.
+    The fee is in arrears: a run up to 31 January does not bill the rest of the fee, and a run up to 1 February does.
     """
     output = outcome(
         bill("2026-01-13"), extend(None), bill("2026-01-31"), bill("2026-02-01"), end="2026-01-13", due="arrears"

@@ -80,7 +80,7 @@ class Books:
     def credit(self, order: list[int]) -> None:
         """Credit the fee of the days after the contract's end, and check that nothing is left to credit.
 
-        `order` has the numbers of the invoices in the order in which they are credited. All of them are tried twice.
+        `order` has the numbers of the invoices in the order in which they are credited. This is done twice.
         """
         contract, _ = self.terms
         for _ in range(2):

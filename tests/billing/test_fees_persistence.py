@@ -134,7 +134,10 @@ async def test_a_fixed_fee_is_credited_as_a_whole_or_not_at_all() -> None:
 
 
 async def test_a_credited_fee_of_0_minutes_is_written_off() -> None:
-    """D39: crediting a whole invoice credits the fee of a trip of 0 minutes too; written off, it is not billed again."""
+    """D39: crediting a whole invoice credits the fee of a trip of 0 minutes too.
+
+    The credit writes the fee off, so no run bills the fee again.
+    """
     async with transaction(MAX):
         await trip(await travel(), counted=0)
         invoice = await billing.issue((await billed()).draft_ids[0], by=MAX, at=NOW)

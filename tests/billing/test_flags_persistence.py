@@ -114,7 +114,7 @@ async def test_flagged_time_is_not_approved_until_the_flag_is_lifted() -> None:
 async def test_what_cannot_be_flagged_is_reported_and_the_rest_goes_through() -> None:
     """D33, D35: of seven entries, the one that Max may flag is flagged, and each of the others is refused with a reason.
 
-    The others are his own, or were changed, rejected, billed, flagged or deleted in the meantime.
+    One of the others is Max's own. The other five were changed, rejected, billed, flagged or deleted in the meantime.
     """
     async with transaction(MAX) as tx:
         good, own, changed, rejected, settled, flagged = [

@@ -108,7 +108,8 @@ async def test_the_pdf_says_all_that_an_invoice_has_to_say() -> None:
 async def test_the_pdf_prints_the_true_hours_and_says_where_rounding_makes_the_amount() -> None:
     """The PDF prints the exact hours: 50 min at 100.00 are 0:50 h and 83.33 (D6).
 
-    Three entries of 20 min are 1:00 h and 99.99, and the line says that each was rounded to the cent.
+    Three entries of 20 min at 100.00 cost 33.33 each. Their line has 1:00 h and 99.99, and says that each entry was
+    rounded to the cent.
     """
     async with transaction(MAX):
         text = text_of(await pdf_of(await issued(50, hourly_rate=Decimal(100))))
@@ -144,7 +145,7 @@ async def test_thirty_issues_at_once_give_thirty_dense_numbers() -> None:
 
 
 async def test_the_pdf_is_set_in_inter() -> None:
-    """The PDF embeds the font Inter; typst would silently use another font if Inter were missing."""
+    """The PDF embeds the font Inter; without Inter, typst, which makes the PDF, would silently use another font."""
     async with transaction(MAX):
         pdf = await pdf_of(await issued())
         named = [font.get_object()["/BaseFont"] for page in pdf.pages for font in page["/Resources"]["/Font"].values()]
@@ -317,9 +318,9 @@ async def test_two_managers_issue_at_once_and_one_gets_a_conflict() -> None:
 
 
 async def test_numbers_have_no_gap_and_rise_with_time_when_ten_issue_at_once() -> None:
-    """Ten invoices that are issued at once get numbers without gaps, in the order of their instants of issue (D36).
+    """Of ten drafts that are issued at once, four are rolled back; the others get numbers without gaps (D36).
 
-    Some of the transactions roll back, and their clocks differ.
+    The numbers are in the order of the instants of issue, although the clocks of the transactions differ.
     """
     async with transaction(MAX):
         drafts = [await draft(15 * (count + 1)) for count in range(10)]
@@ -351,7 +352,7 @@ async def test_numbers_have_no_gap_and_rise_with_time_when_ten_issue_at_once() -
 
 
 async def test_without_company_or_numbers_nothing_is_issued(dsn: str) -> None:
-    """If the company's data or the number series is not set up, issuing is refused with a message that names it."""
+    """If the company's data or the number series is missing, issuing is refused with a message that says which."""
     async with transaction(MAX):
         draft_id = await draft()
         assert await billing.missing() == []

@@ -34,7 +34,10 @@ def rows(count: int) -> list[DetailRow]:
 
 @pytest.mark.parametrize("count", [printing.PRINTED, printing.PRINTED + 1])
 def test_a_time_detail_of_more_than_3000_rows_is_not_printed(count: int) -> None:
-    """R64: an invoice or a statement prints up to 3,000 rows of time; with more, it prints none and says where they are."""
+    """R64: an invoice or a statement with up to 3,000 rows of time prints them all.
+
+    With more rows, it prints none and says where the rows can be read.
+    """
     is_printed = count == printing.PRINTED
     sums = SimpleNamespace(currency="EUR", net=Decimal(0), gross=Decimal(0), payable=Decimal(0))
     face = printing.Face("Invoice 1", "1", date(2026, 11, 1), [], "To pay", "Pay.", "in the time detail in the portal")

@@ -177,7 +177,10 @@ async def test_of_two_people_at_once_nobody_pays_back_what_is_gone() -> None:
 
 
 async def test_contacts_see_what_is_paid_and_nothing_else() -> None:
-    """A contact with the right to invoices reads day and amount of valid payments; others read none (R26, R27)."""
+    """Ada, who may see invoices, reads day and amount of payments that are not withdrawn; others read none.
+
+    R26, R27.
+    """
     async with transaction(MAX):
         invoice = await issued(90)
         await pay(invoice, "100")

@@ -84,9 +84,9 @@ async def test_time_without_a_rate_is_counted_as_unpriced() -> None:
 
 
 async def test_much_waiting_time_is_priced_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If much time waits for approval, the invoicing potential prices it only on request.
+    """If many entries wait for approval, the invoicing potential prices them only with `everything`.
 
-    The hours are always complete.
+    Without `everything`, `total` is None. The minutes are complete either way.
     """
     monkeypatch.setattr(pricing, "PRICED", 1)
     async with transaction(MAX):

@@ -150,7 +150,7 @@ async def test_included_minutes_are_drawn_first_then_the_voucher_that_expires_fi
 
 
 async def test_a_pool_that_changes_is_stored_even_if_the_minutes_stay() -> None:
-    """D21, D23: if a new voucher ends earlier than the old one, it pays for open minutes, and their allocation names it."""
+    """D21, D23: unbilled minutes draw from a new voucher that ends earlier than the voucher from which they drew."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
         old = await a_voucher(care)
@@ -162,7 +162,7 @@ async def test_a_pool_that_changes_is_stored_even_if_the_minutes_stay() -> None:
 
 
 async def test_covered_time_makes_a_statement_and_no_taxed_line() -> None:
-    """D29, D30: a run puts time that a voucher covers on a statement instead of an invoice, because it costs nothing more."""
+    """D29, D30: a run puts time that a voucher covers on a statement, not on an invoice, because it costs nothing more."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
         await a_voucher(care, sold_elsewhere="yes")
@@ -478,7 +478,10 @@ async def test_a_voucher_of_another_customer_is_refused() -> None:
 
 
 async def test_a_voucher_that_paid_for_settled_time_stays() -> None:
-    """D23: an unused voucher can be deleted, so that open time is charged again; one that paid for billed time cannot."""
+    """D23: a voucher that has paid for billed time cannot be deleted.
+
+    Before that, it can be deleted, and the unbilled time that it would have paid for is charged.
+    """
     async with transaction(MAX) as tx:
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
         mistake = await a_voucher(care)

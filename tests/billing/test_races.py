@@ -1,7 +1,7 @@
 """Test billing runs and credit notes against changes at the same instant: the result is as if one came after the other.
 
-The first of two acts keeps its transaction open until the second waits for one of its locks. By then, the second has
-read what the first is about to change.
+The first of two acts keeps its transaction open until the second act waits for a lock of that transaction. By then, the
+second act has read what the first is about to change.
 """
 
 import asyncio
@@ -36,9 +36,10 @@ Act = Callable[[Any], Awaitable[Any]]
 async def prepare() -> None:
     """Store the data on which the acts of these tests work.
 
-    An issued invoice sells a voucher and is paid. A draft sells another voucher and bills an hour of work. Approved
-    entries that nothing has billed yet are under the helpdesk, under a subscription and under a service that holds
-    time; one of the latter is held. One more entry is not approved yet.
+    An issued invoice sells a voucher and is paid. A draft sells another voucher and bills an hour of work. There are
+    approved, unbilled entries under the helpdesk, under a subscription, and under a service with the overflow `hold`. The
+    voucher of this service covers one of its two entries only in part, so that this entry is held. One more entry is
+    not approved.
     """
     async with transaction(MAX):
         holds = await a_service(ACME, ACME_CONTRACT, "Holds", **VOUCHER | {"overflow": "hold"})
@@ -280,9 +281,9 @@ async def one_after_the_other(first: Act, second: Act) -> list[str]:
 
 
 async def at_once(first: Act, second: Act) -> list[str]:
-    """Keep the transaction of `first` open until `second` waits for one of its locks, and return the outcomes of both.
+    """Keep the transaction of `first` open until `second` waits for a lock of it, and return the outcomes of both.
 
-    Fail if `first` succeeds and `second` has never waited for one of its locks.
+    Fail if `first` succeeds and `second` has never waited for a lock of `first`.
     """
     holds, met = asyncio.Event(), False
 

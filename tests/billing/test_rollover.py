@@ -72,7 +72,7 @@ def test_the_last_period_of_a_contract_is_never_closed() -> None:
 
 
 def test_the_cap_limits_what_rolls_on_in_all_and_leaves_the_oldest_behind() -> None:
-    """With a cap of 90, March takes 30 of January's minutes with the 60 of February, and not 60 of each."""
+    """With a cap of 90, February's 60 minutes and only 30 of January's 60 roll into March."""
     output = outcome({"periods": 2, "cap": 90}, [an_entry("a", "2026-03-05", 160)], [{"approve": ["a"]}])
     assert paid_by(output, "a") == [
         ("included", 30, JANUARY),

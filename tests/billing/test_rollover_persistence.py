@@ -45,7 +45,7 @@ async def in_november(*minutes: int, service: int) -> list[Logged]:
 
 
 async def test_unused_hours_are_drawn_in_the_next_period_before_its_own() -> None:
-    """D26, D20: October uses 400 of 600 minutes; in November, the other 200 are drawn before its own 600.
+    """D26, D20: October uses 400 of its 600 minutes; in November, the other 200 are drawn before November's own 600.
 
     | entry      | minutes | rolled over | own | charged |
     |------------|---------|-------------|-----|---------|
@@ -188,7 +188,7 @@ async def test_rollover_is_off_by_default_and_its_fields_are_checked() -> None:
 
 
 async def test_the_database_refuses_a_rollover_that_cannot_be() -> None:
-    """D26: the database refuses to change the settlement of a service with rollover and the cycle of its contract.
+    """D26: the database refuses to change the settlement of a service with rollover, or the cycle of its contract.
 
     It also refuses an allocation of minutes that rolled into a period from that same period.
     """

@@ -125,7 +125,7 @@ async def test_an_entry_that_moves_to_another_customer_is_skipped_once() -> None
 
 
 async def test_a_run_that_only_closed_a_period_stays() -> None:
-    """D26: a run that has closed a period is kept even if it made no document, because the rolled-over minutes name it."""
+    """D26: a run that has closed a period is kept even without documents: rolled-over minutes refer to the run."""
     async with transaction(MAX) as tx:
         run_id = await billing.begin_run(NOVEMBER, [ACME], by=MAX, at=NOW)
         care = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN)

@@ -209,7 +209,7 @@ async def test_two_agents_of_one_name_are_two_lines() -> None:
 
 
 async def test_a_service_without_tax_is_exempt_with_its_reason() -> None:
-    """A service that is not taxable is exempt, with its reason; the other one is taxed at 19 % (D42, D41)."""
+    """Time of a service that is not taxable has no VAT, and the draft says why; other time has 19 % (D42, D41)."""
     async with transaction(MAX) as tx:
         service = await a_service(
             ACME, ACME_CONTRACT, "Training", taxable=False, exemption_reason="Education, section 4 no. 21 UStG"
@@ -386,7 +386,10 @@ async def test_an_approval_waits_for_the_run_of_its_customer() -> None:
 
 
 async def test_each_amount_is_rounded_by_itself_and_the_line_is_their_sum() -> None:
-    """Three entries of 20 min at 100.00 (33.33 each) are billed as 99.99, with the quantity 0.9999 (D6, D7)."""
+    """Three entries of 20 min at 100.00 (33.33 each) cost 99.99; their line has the quantity 99.99 / 100.00 = 0.9999.
+
+    D6, D7.
+    """
     async with transaction(MAX):
         await _approved(20, 20, 20, hourly_rate=Decimal(100))
         run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)

@@ -74,7 +74,7 @@ JULY = {"bill": {"until": "2026-07-01"}}
 
 
 def worked(**keys: Any) -> list[dict[str, Any]]:
-    """Return `N` entries of an hour each, on 28 days of six months; `keys` replace their keys."""
+    """Return `N` entries of an hour each, on 28 days of six months; `keys` adds or replaces keys of every entry."""
     return [an_entry(id, f"2026-0{1 + n % 6}-{1 + n % 28:02}", 60, **keys) for n, id in enumerate(IDS)]
 
 

@@ -34,7 +34,9 @@ DECEMBER = datetime(2026, 11, 30, 23, 5, tzinfo=UTC)
     ],
 )
 def test_the_days_of_a_schedule(cycle: str, on: int, day: date, last: date | None, next_day: date | None) -> None:
-    """S2.43: `day_by` gives a schedule's latest day up to a date, `day_after` the next one, and both None if it is off.
+    """S2.43: `day_by` returns the schedule's latest day up to a date, and `day_after` its first day after that date.
+
+    Both return None if the schedule is off.
 
     A schedule has one day in each month or week. 20 November 2026 is a Friday.
     """

@@ -67,7 +67,7 @@ def test_a_window_over_midnight_belongs_to_the_day_on_which_it_begins() -> None:
 
 
 def test_the_wall_clock_is_that_of_the_schedule() -> None:
-    """18:30 in Vienna is 12:30 in New York, and it counts as an evening wherever it was entered."""
+    """Work that begins at 12:30 in New York counts as evening, because it is then 18:30 in the schedule's time zone."""
     output = outcome([EVENING], an_entry("a", "2026-01-05", 60, started=at("2026-01-05T12:30", "America/New_York")))
     assert counted(output, "a") == ([(60, "1.5")], 90)
 
@@ -127,7 +127,8 @@ def test_the_order_of_prices_is_the_entrys_own_then_the_schedule_then_overage() 
 def test_rounded_minutes_have_the_rate_of_the_last_stretch_and_held_time_is_one_piece() -> None:
     """50 minutes from 17:30 round to 60, and the 10 added minutes have the rate of the last stretch.
 
-    30 minutes at 60.00 and 30 at 90.00 an hour are 75.00. Held time is one allocation, so it has no single rate.
+    30 minutes before 18:00 at 60.00 an hour cost 30.00, and 20 + 10 minutes after 18:00 at 90.00 an hour cost 45.00:
+    75.00 in all. Held time is one allocation, which names no rate if two rates apply to it.
     """
     rate = {"days": WEEK, "from": "18:00", "to": "22:00", "hourly_rate": "90.00"}
     entry = an_entry("a", "2026-01-05", 50, started=at("2026-01-05T17:30"))
@@ -195,7 +196,7 @@ def reference(schedule: Schedule, began: datetime, minutes: int) -> list[Decimal
 def test_the_split_agrees_with_a_look_at_every_minute(
     found: list[Window], zone: str, holidays: set[int], began: datetime, minutes: int
 ) -> None:
-    """Each minute of a stretch has the factor that a check of that minute gives, and adjacent stretches differ in factor."""
+    """Each minute has the factor that `reference` computes for this minute, and adjacent stretches differ in factor."""
     days = frozenset(datetime(2026, 1, 1, tzinfo=UTC).date() + timedelta(days=number) for number in holidays)
     schedule = Schedule("S", ZoneInfo(zone), tuple(found), days)
     stretches = schedule.split(began, minutes)

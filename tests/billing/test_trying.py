@@ -42,7 +42,7 @@ async def priced(**fields: str) -> billing.Answer:
 
 
 async def worked() -> None:
-    """Log and approve 2:30 h in March, which are then on a draft, and 1 h in October; the rate is 120.00."""
+    """Log and approve 2:30 h in March and 1 h in October at 120.00 an hour, and bill the 2:30 h onto a draft."""
     async with transaction(SYSTEM):
         entries = [await log(90, on=date(2026, 3, 10)), await log(60, on=date(2026, 3, 12)), await log(60, on=OCTOBER)]
     async with transaction(MAX):

@@ -153,8 +153,9 @@ async def test_every_field_of_a_service_is_on_its_form_and_on_its_page(app: Gate
 async def test_a_line_on_a_draft_is_filled_in_from_the_price_list(app: Gate) -> None:
     """S4.7, D42: a line on a draft is filled in with text and price of a product.
 
-    A product without a price is not offered. The line has the VAT of the product and not of a service, also after the
-    draft changes. The invoice states the reason for an exemption. An unknown product is refused.
+    A product without a price in the draft's currency is not offered. The line has the VAT of the product instead of the
+    VAT of a service, even after the draft changes. The invoice states the reason for an exemption. An unknown product
+    is refused.
     """
     async with transaction(NOOR):
         router, switch = await Product.create(ROUTER), await Product.create(but(ROUTER, name="Switch"))

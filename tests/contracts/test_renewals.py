@@ -29,7 +29,7 @@ YEAR = ContractFacts(
     renewal_months="12",
 )  # fmt: skip
 BEFORE = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
-"""An instant at which notice can be given: its last day is 1 December, 30 days before the end on 31 December."""
+"""An instant on the day before the last day for notice: 1 December, 30 days before the contract's end."""
 AFTER = datetime(2026, 12, 2, 12, 0, tzinfo=UTC)
 
 

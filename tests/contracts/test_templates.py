@@ -137,8 +137,9 @@ async def test_admins_keep_templates_on_their_pages(app: Gate) -> None:
 async def test_the_cheapest_template_is_first_for_the_real_time_of_a_customer(app: Gate) -> None:
     """S3.26, S3.27: templates are sorted by what real time (1:30 h in March, 1 h in October: 300.00) would have cost.
 
-    Care costs ten fees of 20.00 and nothing beyond, as neither month exceeds 2 h: 200.00. Hours counts 1:30 h as 2 h:
-    360.00. A template of vouchers without hours and price is left out, and one in another currency is not compared.
+    The template Care costs ten fees of 20.00 and nothing beyond them, because neither month exceeds 2 h: 200.00. The
+    template Hours counts 1:30 h as 2 h, so it costs 3 h at 120.00: 360.00. A template of vouchers without hours and
+    price is left out, and a template in another currency is not compared.
     Ines, an agent, gets no link to the comparison.
     """
     async with transaction(NOOR):

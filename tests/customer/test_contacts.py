@@ -202,7 +202,7 @@ async def test_bad_fields_get_a_sentence_and_keep_what_was_typed(app: Gate, dsn:
 
 
 async def test_a_new_mail_address_asks_for_the_password_of_the_administrator(app: Gate) -> None:
-    """R20: twenty minutes after signing in, Ada changes Alan's mail address only with her own password."""
+    """R20: twenty minutes after signing in, Ada must type her own password to change Alan's mail address."""
     async with await Browser.of(app, ADA, at=NOW - timedelta(minutes=20)) as ada:
         page = await ada.get(f"/contacts/{ALAN.id}")
         refused = await send(ada, page, f"/contacts/{ALAN.id}", email="al@acme.example")

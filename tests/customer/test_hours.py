@@ -24,7 +24,10 @@ pytestmark = pytest.mark.usefixtures("clock")
 
 @pytest.fixture
 async def care(dsn: str) -> dict[str, int]:
-    """Create a subscription with 10 included hours and a voucher of 2 hours; use 11 of the 12 hours, and log 30 min more."""
+    """Create a subscription with 10 included hours and a voucher of 2 hours; return their ids as `plan` and `voucher`.
+
+    Of the 12 hours, 11 are used by an approved entry. Another entry of 30 min waits for approval.
+    """
     async with transaction(MAX):
         plan = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN)
         voucher = await a_voucher(plan, hours="2h", label="Autumn hours", valid_until="2026-12-31")

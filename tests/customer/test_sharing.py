@@ -162,9 +162,10 @@ async def test_a_confidential_case_is_seen_by_its_participants_alone() -> None:
 
 
 async def test_the_live_stream_and_notices_of_a_confidential_case_reach_participants_only() -> None:
-    """R12: Ada's open pages get one event when the case becomes confidential, and none for later changes of the case.
+    """R12: once Alan has made Ada's former case confidential and removed her as a watcher, she learns no more of it.
 
-    Her inbox has no notices about the case any more.
+    Her open pages still get the event `case.hidden`, but not the event of a later reply. Her inbox no longer has
+    notices about the case.
     """
     case = await opened(ADA)
     await do("hand_over", case, ALAN.id, stays=True, by=ADA)

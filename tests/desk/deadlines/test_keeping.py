@@ -284,7 +284,7 @@ async def test_a_case_that_breaks_keeps_its_deadlines_and_stops_no_other(dsn: st
 
 
 async def test_a_recount_waits_for_a_lock_and_leaves_no_case_out(dsn: str) -> None:
-    """If a lock is not free in time, the whole batch is rolled back, and the next run of the job computes all its cases."""
+    """If a lock is not free in time, the whole batch is rolled back, and the job computes its cases in the next run."""
     await promise()
     cases = [await opened() for _ in range(2)]
     await promise(hours=type(HOURS)(hours_friday="9-11:30", hours_monday="9-17", time_zone="Europe/Berlin"))
