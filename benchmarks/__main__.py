@@ -210,8 +210,8 @@ def benchmark(
 def table(rows: list[dict[str, Any]]) -> str:
     """Return the rows as a text table.
 
-    Each figure is shown as its median, with the minimum and maximum of the runs in brackets. Beside it are the same
-    values of the floor.
+    Each figure is shown as its median, with the minimum and maximum of the runs in brackets. The next column has the
+    same figure of the floor.
     """
     heads = [
         "page",

@@ -1,4 +1,7 @@
-"""Serve the floor of all benchmarks: a page by a bare Litestar handler, one SQL query and a plain Jinja template."""
+"""Serve the floor of `./dev bench`, which is the least that a page can cost.
+
+A bare Litestar handler sends one SQL query and renders a plain Jinja template.
+"""
 
 import os
 from collections.abc import AsyncIterator

@@ -121,7 +121,7 @@ def person(app: Gate, cookie: str) -> httpx.AsyncClient:
 
 
 async def billing(manager: httpx.AsyncClient, contact: httpx.AsyncClient, watch: Watch) -> None:
-    """Preview and run billing, issue each draft, approve all other entries and undo that, and measure each step.
+    """Preview and run billing, issue each draft, approve all other entries, undo the approvals, and measure each step.
 
     `manager` opens each draft and invoice; `contact` opens the invoice of customer 2.
     """

@@ -36,7 +36,8 @@ from portal.web.visit import Web, visit_of, wants_fragment
 async def show(request: Web, number: FromPath[str]) -> Response[str]:
     """Show a case with its feed and forms. The number of a merged case redirects to the case that contains it now.
 
-    With `?before=` the feed shows older entries. With `?canned=` the text box contains the canned reply with that id.
+    The query parameter `before` is the paging cursor of older entries in the feed. If `canned` is the id of a canned
+    reply, the text box contains that reply.
     """
     return await show_case(request, number=number)
 
@@ -116,10 +117,11 @@ async def show_feed(
 async def show_standing(
     request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime], number: FromPath[str]
 ) -> Response[str]:
-    """Serve how many hours the service of a case has left, or no hours if time is not logged on cases.
+    """Serve the fragment that says how many hours the service of a case has left.
 
-    The case page requests this fragment once it has loaded. The page itself does not wait for the hours, because
-    computing them takes several SQL statements, and is slower for a period with many time entries.
+    If the rules of time tracking do not allow time on cases, the fragment shows no hours. The case page requests this
+    fragment once it has loaded. The page itself does not wait for the hours, because computing them takes several SQL
+    statements, and is slower for a period with many time entries.
     """
     case, visit = await Case.find(number, reader), visit_of(request)
     standing = None

@@ -167,9 +167,9 @@ async def assign(
 ) -> Response[Any]:
     """Assign the case to the signed-in agent, to a colleague or to nobody (S3.8, S3.9), and redirect to the case.
 
-    The form may also give the case to another department. If the form has search fields, and only a department was
-    typed, an agent who does not belong to that department loses the case. If somebody else has assigned the case since
-    the form was shown, show the form with both agents.
+    The form may also give the case to another department. If only a department was typed into the search fields, and
+    the present agent does not belong to that department, the case becomes unassigned. If somebody else has assigned the
+    case since the form was shown, refuse the form, and show it again with the typed and the stored agent.
     """
     async with transaction(reader):
         case = await Case.find(number, reader, hold=True, itself=True)
@@ -184,7 +184,8 @@ async def assign(
             fields = edited(await _searched(form, holder), Assignment, holder)
             chosen_agent = fields.agent != holder.agent
             if "department" in form.fields:
-                # A form with lists shows that the agent keeps the case; a form with search fields does not show it.
+                # The select fields show the present agent beside the department, so the agent keeps the case. Empty
+                # search fields do not show the present agent, so an agent of another department loses the case.
                 keeps = chosen_agent or "department_typed" not in form.fields
                 await case.give_to_department(fields.department, by=reader, at=at, keeps_agent=keeps)
             if chosen_agent:
@@ -242,7 +243,8 @@ async def change_priority(
 ) -> Response[Any]:
     """Save a new priority, and redirect to the case.
 
-    Raise `Conflict` if somebody else has changed the priority since the page was shown, unless to the same new value.
+    Raise `Conflict` if somebody else has changed the priority since the page was shown, and chose another priority than
+    this form.
     """
     async with transaction(reader):
         case = await Case.find(number, reader, hold=True, itself=True)

@@ -98,8 +98,8 @@ async def list_cases(
 ) -> Response[str]:
     """Show the list of cases.
 
-    The open page refreshes itself through the same URL, to which it adds the case numbers that it displays
-    (`arrivals`).
+    While the page is open, it refreshes itself by requesting the same URL again, with the displayed case numbers as
+    query parameters (`arrivals`).
     """
     async with searching(request, searched(request.query_params)):
         return await _list(request, reader=reader, at=at)

@@ -110,7 +110,8 @@ async def issue_drafts(
     """Issue the ticked drafts, oldest first, each in its own transaction, so that a refusal blocks no other draft.
 
     A draft is refused if its sum has changed since the list was shown. If all ticked drafts were issued, redirect to
-    the list. If some were refused, show the list with the reasons; if none was ticked, with an error message.
+    the list. If some were refused, show the list with the reasons. If no draft was ticked, show the list with an error
+    message.
     """
 
     async def issue_one(draft_id: int) -> None:

@@ -72,9 +72,10 @@ _SUBJECTS = {
     "recovery_code": "credential_id",
     "person": "credential_id",
 }
-"""What `audit.subject_id` refers to, by the changed table: the name of a column that is a key of `REFERENCES`.
+"""For each table, the column whose value `audit.subject_id` is, such as the agent's id for a change of working hours.
 
-For tables that are not listed here, `audit.subject_id` is the id of the changed row.
+Each column is a key of `REFERENCES`, which says to what kind of thing the id belongs. For tables that are not listed
+here, `audit.subject_id` is only the id of the changed row.
 """
 
 _CURRENCY = (
@@ -103,7 +104,10 @@ _FACTS = {
     "passkey": "credential_id",
     "session": "credential_id",
 }
-"""SQL for the columns that sentences about a changed row contain, by table. The row is read as it is now."""
+"""SQL for the columns of a changed row that sentences may contain, by table.
+
+The values are those that the row has now, not those at the time of the change.
+"""
 
 _OF_ROW = " ".join(
     f"when '{table}' then (select to_jsonb(f) from (select {columns} from {table} x where x.id = u.subject_id) f)"

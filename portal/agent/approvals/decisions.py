@@ -106,10 +106,10 @@ async def lift_flag(
     flag_id: FromPath[int],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Lift a flag, and redirect to the page with the clicked button.
+    """Lift a flag, and redirect to the page on which the button was clicked.
 
-    If this page is the list of waiting entries, or is not known, redirect to the list. The rows of the list stay ticked
-    and unticked as they were.
+    If that page is unknown, redirect to the list of waiting entries. In the list, the rows stay ticked and unticked as
+    they were.
     """
     form.into(Decision)
     async with transaction(reader):

@@ -44,9 +44,9 @@ DONE = {
     "lifted": "is no longer flagged.",
     "withdrawn": "taken back. A decision is due again.",
 }
-"""What follows the number of entries in the message after a decision.
+"""The text that follows the number of entries in the message after a decision, by what the decision did.
 
-Each key is also the query parameter of the redirect that carries this number.
+Each key is also the name of the query parameter with which the redirect passes the number of entries.
 """
 
 WHICH = {"clean": "Only clean ones", "odd": "Only odd ones"} | {
@@ -184,7 +184,7 @@ def _sums(waiting: Waiting, ticks: Ticks) -> dict[str, Any]:
 
 
 async def read_filters(request: Web) -> tuple[dict[str, Found], Filters]:
-    """Return the results of the URL's search fields, by field name, and the filters of the list.
+    """Return what each search field in the URL has found, by the name of the field, and the filters of the list.
 
     Values in the URL that are not valid are ignored.
     """

@@ -222,7 +222,7 @@ async def sign_out(
     customer: FromPath[int],
     contact: FromPath[int],
 ) -> Response[Any]:
-    """End all sessions of a contact, who may sign in again, and redirect to the contact."""
+    """End all sessions of a contact, and redirect to the contact. The contact may sign in again."""
     async with transaction(reader):
         await sign_out_everywhere(await Contact.find(contact, reader, customer=customer, hold=True), at)
     return see_other(f"/agent/customers/{customer}/contacts/{contact}")

@@ -101,9 +101,10 @@ async def change_contract(
     customer: FromPath[int],
     contract: FromPath[int],
 ) -> Response[Any]:
-    """Save a changed contract, recompute what pays for the customer's open time, and redirect to the customer.
+    """Save a changed contract, and redirect to the customer.
 
-    Open time is approved time that is on no document yet. Time that was approved or billed keeps its price.
+    This recomputes what pays for the customer's open time, that is, approved time on no document yet. The rates that
+    approvals have fixed do not change, and neither do documents.
     """
     async with transaction(reader), billing.changing_terms(customer):
         found = await Contract.find(contract, reader, customer=customer, hold=True)
@@ -201,7 +202,8 @@ async def change_service(
     """Save a changed service and its approvers, and redirect to the customer.
 
     This recomputes what pays for the customer's open time, that is, approved time on no document yet. Existing time
-    entries keep their billable minutes.
+    entries keep their billable minutes, except open entries whose sum is rounded by day: their minutes are rounded
+    again.
     """
     where = {"customer": customer, "contract": contract}
     async with transaction(reader), billing.changing_terms(customer):

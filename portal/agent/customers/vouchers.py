@@ -99,7 +99,7 @@ async def change_voucher(
     customer: FromPath[int],
     voucher: FromPath[int],
 ) -> Response[Any]:
-    """Save the label and the last day of a voucher, and the event after which the voucher can be used.
+    """Save the label and the last day of a voucher, and whether it can be used once it is sold, invoiced or paid.
 
     Redirect to the voucher.
     """

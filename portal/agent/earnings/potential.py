@@ -27,9 +27,9 @@ OFFERED = (By.CUSTOMER, By.CONTRACT, By.SERVICE, By.SETTLEMENT)
 async def show(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
     """Show the time that is on no document yet, grouped by customer, contract, service or settlement (S3.26).
 
-    `?by=` chooses the grouping. Agents see hours; managers also see what the time is worth. `?customer=` limits the
-    list to one customer. If more than `PRICED` entries are held or not approved yet, the worth of these entries is left
-    out, unless the URL has `?all=yes`.
+    The settlement is how the time of a service is paid for. `?by=` chooses the grouping, and `?customer=` limits the
+    list to one customer. Agents see hours; managers also see what the time is worth. If more than `PRICED` entries are
+    held or not approved yet, the worth of these entries is left out, unless the URL has `?all=yes`.
     """
     query = request.query_params
     customer, by = await asked(request, "customer", CUSTOMERS), by_in(query, OFFERED)

@@ -147,7 +147,7 @@ async def _preview(request: Web, form: Form, fields: HelpForm, *, article: int |
 async def publish(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], article: FromPath[int]
 ) -> Response[Any]:
-    """Publish an article for its audience, and redirect to its page."""
+    """Publish an article for its audience, and redirect to the page of the article."""
     async with transaction(reader):
         await (await Article.find(article, hold=True)).publish(at)
     return see_other(f"/agent/help/{article}")
@@ -155,7 +155,7 @@ async def publish(
 
 @post("/help/{article:int}/withdrawal")
 async def withdraw(reader: NamedDependency[AgentReader], article: FromPath[int]) -> Response[Any]:
-    """Make a published article a draft again, and redirect to its page."""
+    """Make a published article a draft again, and redirect to the page of the article."""
     async with transaction(reader):
         await (await Article.find(article, hold=True)).withdraw()
     return see_other(f"/agent/help/{article}")

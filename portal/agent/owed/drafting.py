@@ -36,7 +36,7 @@ from portal.web.pages import on_refusal, see_other
 from portal.web.visit import Web, visit_of
 
 MOST_UNITS = 1_000_000
-"""From this number of units of a product on, the form fills in no line, because no line can hold the amount."""
+"""For this many units of a product or more, the form is not filled in, because a line might not hold the amount."""
 
 
 @get("/drafts/{draft_id:int}/note", guards=[manager_only])

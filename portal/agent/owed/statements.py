@@ -71,7 +71,7 @@ class CorrectionForm(Struct, kw_only=True):
     With the `scope` `everything`, the correction takes all time off the statement. With another scope, it takes off the
     durations in `minutes`, which are typed for the displayed rows of time; `row` has the positions of these rows. If
     `then` is `free`, the time can be billed again; `written_off` writes it off. `left` is how many minutes of the
-    statement were left to correct when the page was shown.
+    statement were left to correct when the page was shown; if the number has changed since, the form is refused.
     """
 
     scope: str = EVERYTHING

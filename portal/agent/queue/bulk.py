@@ -32,7 +32,7 @@ from portal.web.visit import Web, visit_of, wants_fragment
 
 HERE = "/agent/cases/changes"
 NOBODY_CHOSEN = "nobody"
-"""What the form sends for cases that nobody has; "" means that nothing was chosen."""
+"""The value that the form sends if *Nobody* is chosen: the cases become unassigned. "" means that nothing is chosen."""
 
 HANDS_OVER = (Verb.ASSIGN, Verb.DISPATCH)
 """The verbs whose report says who got how many cases."""

@@ -25,7 +25,10 @@ HERE = "/agent/cases/views"
 
 @get("/cases/views")
 async def own_views(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show all saved views that the agent may use, and a button that restores the view with the id `?gone=`."""
+    """Show all saved views that the agent may use.
+
+    If `?gone=` is the id of a view that was just deleted, show a message with a button that restores this view.
+    """
     gone = number_in(request.query_params.get("gone"))
     toast = {"words": "View deleted.", "undo": f"{HERE}/{gone}/restoration"} if gone else None
     views = await OwnView.listed(reader)

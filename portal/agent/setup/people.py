@@ -280,7 +280,7 @@ async def resume_agent(reader: NamedDependency[AgentReader], agent: FromPath[int
 async def sign_out_agent(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], agent: FromPath[int]
 ) -> Response[Any]:
-    """End all sessions of an agent, who may sign in again, and redirect to the agent."""
+    """End all sessions of an agent, and redirect to the agent. The agent may sign in again."""
     async with transaction(reader):
         await sign_out_everywhere(await Agent.find(agent), at)
     return see_other(f"/agent/setup/agents/{agent}")

@@ -77,7 +77,7 @@ class Deletion(Struct, kw_only=True):
 
 @get("/time/{entry:int}")
 async def show_entry(request: Web, entry: FromPath[int]) -> Response[str]:
-    """Show the form for changing a time entry, or, if the entry cannot be changed, its values and the reason."""
+    """Show the form that changes a time entry. If the entry cannot be changed, show its values and the reason."""
     return await show_again(request, entry=entry)
 
 

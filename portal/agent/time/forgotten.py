@@ -90,7 +90,7 @@ async def dismiss_them(
 ) -> Response[Any]:
     """Dismiss the chosen suggestions, and redirect to the page of forgotten time.
 
-    For one day, a button on that page ends the dismissal.
+    For the next 24 hours, that page has a button that ends the dismissal.
     """
     async with transaction(reader):
         await dismiss(reader, form.into(Picked).picks, at=at)
@@ -102,7 +102,10 @@ async def dismiss_them(
 async def suggest_it_again(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """End the dismissal of the chosen suggestions, so that they are suggested again, and redirect to the page."""
+    """End the dismissal of the chosen suggestions, and redirect to the page of forgotten time.
+
+    The page then shows these suggestions again.
+    """
     async with transaction(reader):
         for pick in form.into(Picked).picks:
             await suggest_again(reader, pick)

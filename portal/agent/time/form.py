@@ -24,7 +24,8 @@ from portal.words import EntryBilling
 class Logged(Struct, kw_only=True):
     """Fields of the form for logging or changing time, as typed.
 
-    `on` is the id of what the time is logged on (see `timekeeping.logged_on`), `on_typed` the text in its search field.
+    `on` is the id of what the time is logged on, such as `case-1042` (see `timekeeping.logged_on`). `on_typed` is the
+    text in the search field for it.
     `service`, `task` and `role` are ids, and `kind` is the id of the kind of general time, used only when an entry is
     changed. `agent` is the id of the agent who worked, if a manager logs time for somebody else. `billing` is a value
     of `EntryBilling`. Customers read `external_comment`; only agents read `description`. `counts` is the billable

@@ -135,8 +135,9 @@ async def change(
 ) -> Response[Any]:
     """Pause a timer, resume a timer, or confirm that a seemingly forgotten timer still measures work (D54).
 
-    Resuming a timer pauses the timer that was running. A confirmed timer counts as forgotten again only after it has
-    run for the same time once more. Return the bar or, without htmx, redirect to the page with the button.
+    Resuming a timer pauses the timer that was running. Confirming a timer starts a new stretch, and only the length of
+    the new stretch decides when the timer counts as forgotten again. Return the bar or, without htmx, redirect to the
+    page with the button.
     """
     fields = form.into(Pressed)
     async with held(timer, reader) as found:
@@ -206,7 +207,8 @@ async def discard(
 ) -> Response[Any]:
     """Discard a timer without logging its time, and return the bar with a message and an undo button.
 
-    Without htmx, redirect to the page of all timers, where a button can restore the timer for one day.
+    Without htmx, redirect to the page of all timers. For the next 24 hours, that page has a button that restores the
+    timer.
     """
     here = form.into(Pressed).here
     async with held(timer, reader) as found:

@@ -16,7 +16,7 @@ from portal.web.visit import Web
 
 @get("/projects/costs", guards=[manager_only])
 async def show(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show one page of projects with cost, charge and budget (S2.6).
+    """Show one page of projects, each with the cost of its time, the amount charged, and the budget (S2.6).
 
     `?state=` and `?customer=` filter the list as in `portal.agent.projects.list_all`.
     """

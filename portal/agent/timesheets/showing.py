@@ -42,9 +42,9 @@ DONE = {
     "flagged": "flagged. Billing waits until the flag is lifted.",
     "withdrawn": "taken back.",
 }
-"""What follows the number of entries in the message after a decision.
+"""The text that follows the number of entries in the message after a decision, by what the decision did.
 
-Each key is also the query parameter of the redirect that carries this number.
+Each key is also the name of the query parameter with which the redirect passes the number of entries.
 """
 
 

@@ -108,8 +108,8 @@ async def reallocate_sold(invoice_id: int) -> None:
 async def changing_terms(customer_id: int) -> AsyncIterator[None]:
     """Lock the customer, run the `with` block, and recompute the allocations of the customer's open time.
 
-    The block changes contracts, services or vouchers of the customer. Approved prices stay. Raise `Invalid` if a period
-    has fewer included minutes after the change than settled time has already used.
+    The block changes contracts, services or vouchers of the customer. The rates that approvals have fixed do not
+    change. Raise `Invalid` if a period has fewer included minutes after the change than settled time has already used.
     """
     await lock_customers([customer_id])
     yield

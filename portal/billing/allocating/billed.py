@@ -16,12 +16,13 @@ from portal.periods import Period
 
 
 class BilledFee(Table, tablename="billed_fee"):
-    """The fee that was billed for days of one period: from `active_from` up to, but not including, `active_until`.
+    """The fee that was billed for some or all days of one period of a service.
 
-    A draft or invoice (`invoice_id`) or a statement (`statement_id`) bills the fee. Both columns are None if the run
-    `run_id` made no document, because everything that was due cost nothing. The primary key is the service, the first
-    day of the period and `active_from`. When a draft is deleted, the rows of its fees are deleted too, so that the next
-    run bills the fees again. A credit for days after the end of the contract moves `active_until` to an earlier day.
+    These are the days from `active_from` up to, but not including, `active_until`. A draft or invoice (`invoice_id`) or
+    a statement (`statement_id`) bills the fee. Both columns are None if the run `run_id` made no document, because
+    everything that was due cost nothing. The primary key is the service, the first day of the period and `active_from`.
+    When a draft is deleted, the rows of its fees are deleted too, so that the next run bills the fees again. A credit
+    for days after the end of the contract moves `active_until` to an earlier day.
     """
 
     service_id = BigInt(primary_key=True, default=None)
@@ -48,9 +49,9 @@ class BilledVoucher(Table, tablename="billed_voucher"):
 class Billed:
     """The fees and the vouchers that were billed; `bool()` is False if there are none.
 
-    `fees` maps a service and the first day of a period to the days for which the fee was billed. `charged` maps a
-    service and the first billed day to the amount that was charged, but only for periods whose first day was not
-    billed. `vouchers` are the ids of the vouchers.
+    `fees` maps a service and the first day of a period to the stretches of days for which the fee was billed. `charged`
+    maps a service and the first day of such a stretch to the amount that was charged for it, but only for periods whose
+    first day was not billed. `vouchers` are the ids of the vouchers.
     """
 
     fees: Mapping[tuple[Key, date], tuple[Period, ...]] = field(default_factory=dict)

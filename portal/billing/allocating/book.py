@@ -112,8 +112,9 @@ async def load(
 
     The books contain every approved entry that no document has settled. Unsettled entries that are not approved are
     included for days before `unapproved_before`. Entries that are not billable are in no book. Unlike the books of the
-    other functions, these books contain the fees and vouchers that were billed before. Drawn prepaid minutes are loaded
-    for periods and vouchers that pay for days from `earliest` on; None means the first day of the loaded entries.
+    other functions, these books contain the fees and vouchers that were billed before. `earliest` limits which drawn
+    prepaid minutes are loaded: only those of periods and vouchers that can pay for this day or later days. If
+    `earliest` is None, it is the first day of the loaded entries.
     """
     ids = sorted(customer_ids)
     rows = await current().fetch(_ALL_APPROVED, ids, unapproved_before)
@@ -237,7 +238,10 @@ def _book(
 
 _BILLING = {each.value: each for each in EntryBilling}
 _SOURCE = {each.value: each for each in RateSource}
-"""Members by value. A look-up takes a fifth of the time of a call of the class, which matters for 10,000 entries."""
+"""The members of the two enumerations by value.
+
+Looking up a member here takes a fifth of the time of calling the enumeration, which matters for 10,000 entries.
+"""
 
 
 def _entry(row: Row) -> Entry:

@@ -77,7 +77,7 @@ order by v.end_on nulls last, v.sold_on, v.id
 
 
 async def balances(customer_id: int, voucher_id: int | None = None) -> list[Balance]:
-    """Return the balance of each voucher of a customer, or of one voucher, in the order in which time draws from them.
+    """Return the balances of a customer's vouchers, or of one voucher, in the order in which vouchers pay for time.
 
     `Balance.voucher` has the columns of the table `voucher` and more. `usable` is whether the voucher can pay for time.
     `services` and `service_ids` are the names and ids of the services whose time the voucher pays for. `invoice` is the

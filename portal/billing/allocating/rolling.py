@@ -14,10 +14,10 @@ from portal.periods import period_of
 
 
 class StoredRolled(Table, tablename="rolled_minutes"):
-    """Minutes of the period that began on `origin`, which rolled over into the period that begins on `period_start`.
+    """Included minutes that rolled over into the period that begins on `period_start`.
 
-    The minutes may roll over `periods` more times. `run_id` is the billing run that closed the period before
-    `period_start`. The primary key is `service_id`, `period_start` and `origin`.
+    The minutes come from the earlier period that began on `origin`. They may roll over `periods` more times. `run_id`
+    is the billing run that closed the period before `period_start`. The primary key is `service_id`, `period_start` and `origin`.
     """
 
     customer_id = BigInt(default=None)
@@ -53,8 +53,8 @@ async def record(
     """Store the minutes that roll over from the periods that a billing run has closed.
 
     `before` and `after` are the states of the customer before and after the run. `billed` are the ids of the contracts
-    that the run billed; periods of other contracts stay open. If nothing of a closed period's own minutes rolls over, a
-    row with 0 minutes is stored, which marks the period as closed. The caller has locked the customer.
+    that the run billed; periods of other contracts stay open. If none of the minutes that a closed period includes roll
+    over, a row with 0 minutes is stored, which marks the period as closed. The caller has locked the customer.
     """
     places = before.places()
     rows = []
@@ -83,7 +83,7 @@ where s.id = r.service_id and s.contract_id = $1 and r.run_id = $2
 
 
 async def reopen(contract_id: int, run_id: int) -> None:
-    """Reopen periods that a billing run closed, because the draft that the run made for this contract was deleted.
+    """Reopen the periods of a contract that a billing run closed, after the draft of that run was deleted.
 
     A period stays closed if settled time in a later period has used minutes that rolled over, or if another run has
     closed a later period. The caller has locked the customer, and recomputes the allocations afterwards.

@@ -97,7 +97,7 @@ def _changes(row: Row) -> tuple[PriceChange, ...]:
 
 
 def _terms(row: Row) -> dict[str, Any]:
-    """Return the terms that only some settlements have, as arguments of `ServiceTerms`.
+    """Return the terms that only some settlements (how time is paid for) have, as arguments of `ServiceTerms`.
 
     Columns that are null are left out, so that the defaults of the engine apply.
     """

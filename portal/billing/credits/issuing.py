@@ -51,8 +51,8 @@ async def issue_credit(
 
     With `freed`, the next billing run can bill the credited minutes again, and also the fees and vouchers that are
     credited as a whole. Without `freed`, all of these are written off. The customer is locked until the transaction
-    ends, and the outbox gets a row. Calling it again with the same `form_key` returns the existing credit note. `seen`
-    is the gross sum that the page showed.
+    ends, and the outbox gets a row. A second call with the same `form_key` issues nothing, and returns the existing
+    credit note. `seen` is the gross sum that the page showed.
 
     Raise `Invalid` if the reason is missing or too long, or if `choosing.credit` refuses the choice. Raise `Conflict`
     if the gross sum differs from `seen`, or if the same form was sent for another invoice. Raise `Forbidden` if `by` is

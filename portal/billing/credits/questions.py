@@ -1,4 +1,4 @@
-"""Let customers ask about an entry that they see.
+"""Let contacts of customers ask about a time entry that they can see.
 
 The text of a question is a message on a case. An explanation or a correction ends the question.
 """
@@ -140,8 +140,8 @@ _ON_DRAFTS = """
 async def questions_of(document: Invoice | Statement) -> list[Row]:
     """Return a row for each question about the time on a draft, an invoice or a statement, open questions first.
 
-    A question that was asked on an invoice is returned only for this invoice. A question that was asked elsewhere is
-    returned for every document with its entry.
+    A question that was asked on an invoice is returned only for that invoice. A question that was asked elsewhere is
+    returned for every document that contains the entry in question.
     """
     is_draft = isinstance(document, Invoice) and not document.is_issued
     column = "statement_id" if isinstance(document, Statement) else "invoice_id"

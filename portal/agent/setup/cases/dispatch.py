@@ -65,7 +65,7 @@ async def _dispatch(request: Web, **again: Any) -> Response[str]:
 
 
 async def _trial(request: Web) -> dict[str, Any]:
-    """Return the template variables of a trial of the rules on the case whose number is `?case=`.
+    """Try the rules on the case whose number is `?case=`, without changing it, and return the template variables.
 
     `number` is the typed number, `tried_case` the case, and `choice` what the rules would choose for the case. If there
     is no case with this number, `tried_case` and `choice` are None.
@@ -163,7 +163,7 @@ def _facts(fields: RuleForm, scope: dict[str, int | None]) -> RuleFacts:
 
 @post("/setup/dispatch/order", guards=[admin_only])
 async def move_rule(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Move a rule directly above another rule, so that the moved rule is tried first, and redirect to the rules."""
+    """Move a rule directly above another rule, so that it is tried before that rule, and redirect to the rules."""
     place = form.into(Place)
     async with transaction(reader):
         await (await DispatchRule.find(place.rule)).move_above(place.above)
