@@ -22,7 +22,7 @@ def uuid_in(text: str | None) -> uuid.UUID | None:
 
 
 def is_ascii_where_numbers_are(path: str) -> bool:
-    """Return False if a part of a URL path is a number in digits other than those of ASCII, which `int` would read."""
+    """Return False if a part of a URL path is a number with non-ASCII digits, which `int` would accept."""
     return path.isascii() or not any(not part.isascii() and _is_number(part) for part in path.split("/"))
 
 

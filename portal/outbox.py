@@ -56,8 +56,8 @@ async def tell(
     - `contact_id`: if a case has changed, its contact. The database adds the other participants: watchers of the case,
       and the contacts of cases merged into it. Participants learn of the change and, unless the case is confidential,
       so do contacts with the right to see all cases.
-    - `record_id`: the id of the row from which the notice is made: the message, the event of the case, the invoice, the
-      payment, the question about an invoice, or the renewal of a contract.
+    - `record_id`: the id of the row from which the notice is made. Such a row is a message, an event of a case, an
+      invoice, a payment, a question about an invoice, or the renewal of a contract.
     - `agent_id`: the agent to whom a case was assigned.
 
     Raise `ValueError` for an unknown kind, or for a change to a case without a `contact_id`.
@@ -143,8 +143,8 @@ async def told_since(
     changes to invoices and statements are left out. If `only_cases_of` is the id of a contact, only changes to
     invoices, to statements and to cases in which this contact participates (see `tell`) are returned. Transactions of
     the snapshot are compared, not instants, because a transaction that began before the page was rendered may commit
-    afterwards. Return None if the page must fetch everything again: the snapshot is malformed, lies in the future (from
-    before a restore) or too far in the past, or there are more than `MOST_TOLD` changes.
+    afterwards. Return None if the page must fetch everything again. This is so if the snapshot is malformed, lies in
+    the future (it was taken before a restore) or too far in the past, or if there are more than `MOST_TOLD` changes.
     """
     if not _SNAPSHOT.fullmatch(snapshot):
         return None

@@ -61,7 +61,7 @@ def locale(text: str) -> str:
 
 @cache
 def countries() -> dict[str, str]:
-    """Return all countries: the English name of each by its code, sorted by name."""
+    """Return a dictionary of all countries, from code to English name, sorted by name."""
     names = Locale.parse("en_GB").territories
     reserved = set(
         "AC CP CQ DG EA EU EZ IC TA UN XA XB ZZ".split()
@@ -72,7 +72,7 @@ def countries() -> dict[str, str]:
 
 @cache
 def currencies() -> dict[str, str]:
-    """Return the currencies that some country uses today: the English name of each by its code, sorted by code."""
+    """Return a dictionary of the currencies that some country uses today, from code to English name, sorted by code."""
     names = Locale.parse("en_GB").currencies
     used = {
         code
@@ -85,7 +85,7 @@ def currencies() -> dict[str, str]:
 
 @cache
 def zones() -> dict[str, str]:
-    """Return the time zones that forms offer (UTC and those in `zone.tab`): the label of each by its canonical name."""
+    """Return a dictionary of the time zones that forms offer (UTC and `zone.tab`), from canonical name to label."""
     rows = (files("tzdata") / "zoneinfo" / "zone.tab").read_text().splitlines()
     places = sorted(row.split("\t")[2] for row in rows if row and not row.startswith("#"))
     return {name: name.replace("_", " ") for name in ("UTC", *places)}
@@ -93,7 +93,7 @@ def zones() -> dict[str, str]:
 
 @cache
 def _zone_names() -> dict[str, str]:
-    """Return the canonical name of each time zone, by every name that is accepted for it, in lower case."""
+    """Return a dictionary from every accepted name of a time zone, in lower case, to its canonical name."""
     aliases = {alias: zone for alias, zone in get_global("zone_aliases").items() if zone in zones()}
     utc = dict.fromkeys(("Etc/UTC", "Etc/UCT", "Etc/GMT", "Etc/Zulu", "GMT", "UCT", "Zulu"), "UTC")
     return {name.lower(): zone for name, zone in {**aliases, **utc, **{zone: zone for zone in zones()}}.items()}

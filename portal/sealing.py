@@ -56,7 +56,7 @@ class Sealer:
     def signed(self, purpose: str, signed: str) -> str:
         """Return the text that `sign` signed for this purpose.
 
-        Raise `Broken` if it was not signed here for this purpose, or was changed.
+        Raise `Broken` if the text was not signed here for this purpose, or was changed.
         """
         encoded, _, signature = signed.partition(".")
         try:

@@ -47,7 +47,7 @@ _KILL_SECONDS = 2
 _STARTING_SECONDS = 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _STEADY_SECONDS = 60.0
-"""If a process ran for this many seconds, the pause before its next restart is the shortest one again."""
+"""If a process ran longer than this, in seconds, the pause before its next restart is `_FIRST_PAUSE` again."""
 _TICK = 0.1
 
 
@@ -83,10 +83,10 @@ def serve(
     """Run the web and worker processes until SIGTERM, SIGINT or SIGHUP; then stop them and the `database`.
 
     `database` is the embedded server, which already runs, or None. `app` names the factory of the ASGI app, as
-    `module:function`, and `worker` is the command of the worker process; if it is None, jobs are left to a worker that
-    runs elsewhere. `ready` is called once, when the app responds. Logging is set up for this process. Raise `CannotStart`
-    if the web process ends before the app has responded, or the app does not respond in time. Call this from the main
-    thread only.
+    `module:function`, and `worker` is the command of the worker process. If `worker` is None, jobs are left to a worker
+    that runs elsewhere. `ready` is called once, when the app responds. Logging is set up for this process. Raise
+    `CannotStart` if the web process ends before the app has responded, or the app does not respond in time. Call this
+    from the main thread only.
     """
     logs.set_up(settings.log_level)
     environment = {**_inherited(os.environ), **settings.as_environment()}
@@ -137,8 +137,8 @@ class _Child:
     def look_after(self) -> None:
         """Start the process again if it has exited and the pause since then is over.
 
-        Each exit doubles the pause, up to `_LONGEST_PAUSE`. After an exit of a process that had run for more than
-        `_STEADY_SECONDS`, the pause is `_FIRST_PAUSE` again.
+        Each exit doubles the pause, up to `_LONGEST_PAUSE`. If the process had run for more than `_STEADY_SECONDS`
+        before it exited, the pause is `_FIRST_PAUSE` again.
         """
         now = time.monotonic()
         if self.process is not None:

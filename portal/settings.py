@@ -1,4 +1,7 @@
-"""Read the settings from environment variables and check them. The portal does not start with an invalid one (R86)."""
+"""Read the settings from environment variables and check them.
+
+The portal does not start with an invalid setting (R86).
+"""
 
 import contextlib
 import os

@@ -109,8 +109,8 @@ def _prepared(embedded: "EmbeddedPostgres", settings: "Settings", *, migrate: bo
 def database_of(settings: "Settings", *, migrate: bool = True) -> "Iterator[Settings]":
     """Yield the settings with the URL of a database that responds.
 
-    If the settings contain no URL of an external database, use the embedded one: migrate it first if `migrate` is True,
-    and run it for the duration of the block, unless `portal serve` runs it already.
+    If the settings contain no URL of an external database, use the embedded database. If `migrate` is True, migrate it
+    first. It runs for the duration of the block, or longer if `portal serve` runs it already.
     """
     embedded = _embedded(settings)
     if embedded is None:

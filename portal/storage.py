@@ -126,7 +126,7 @@ class Storage:
 def _is_out_of_room(error: BaseException) -> bool:
     """Return whether a write failed because of a full disk, a quota or a limit on file sizes.
 
-    The errors of the storage library have the error number only in their text, so it is looked for there.
+    The errors of the storage library have the error number only in their text, so the text is searched for the number.
     """
     numbers = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     if isinstance(error, OSError) and error.errno in numbers:

@@ -1,8 +1,8 @@
 """Put the notices that are due into batches, and read the contents of a batch. Each batch becomes one mail.
 
 A batch holds notices of one person. Outside the digest, all notices of a batch are about the same case, time entry or
-invoice, so that mail programs show the mails about it as one thread. The digest is a batch of notices about
-everything. The contents are read when the mail is sent, with the rights that the recipient has at that moment.
+invoice, so that mail programs show such mails as one thread. The digest is a batch of notices about everything. The
+contents are read when the mail is sent, with the rights that the recipient has at that moment.
 """
 
 from collections.abc import Sequence
@@ -43,8 +43,8 @@ async def begin_mails(at: datetime) -> int:
 
     The caller's transaction must run as `SYSTEM`. A notice is not mailed if its recipient has read it already, or has
     switched off mails of this kind since the notice was made. Outside the digest, a notice waits if the recipient got a
-    mail about the same thing less than `APART` ago. A batch gets no further notices, so a mail that is sent again has
-    the same contents.
+    mail about the same case, time entry or invoice less than `APART` ago. A batch gets no further notices, so a mail
+    that is sent again has the same contents.
     """
     tx = current()
     await tx.execute(_NOT_WANTED, at)
@@ -54,7 +54,7 @@ async def begin_mails(at: datetime) -> int:
 
 
 async def leave_out_stopped(batch: int) -> None:
-    """Remove from a batch the notices of each kind for which the recipient has switched off mails in the meantime.
+    """Remove from a batch the notices of each kind whose mails the recipient has switched off since they were batched.
 
     The caller's transaction must run as `SYSTEM`.
     """

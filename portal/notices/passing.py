@@ -22,16 +22,16 @@ BATCH = 500
 
 
 USING = ("time.approved", "invoice.issued", "invoice.paid", "voucher.sold")
-"""The kinds of outbox rows after which more or fewer of a customer's prepaid hours may be used."""
+"""The kinds of outbox rows that can change how much of a customer's prepaid hours is used up."""
 
 
 async def pass_on(at: datetime, *, mails: bool = True, most: int = BATCH) -> int:
     """Make the notices for at most `most` outbox rows, in the caller's transaction, and return the number of rows.
 
     The caller's transaction must run as `SYSTEM`. Rows that another worker has locked are skipped. Mails with issued
-    invoices and credit notes are queued too. If a case was assigned, the agents' notices that it was opened are marked
-    as read. `at` is the present instant, which decides when a notice is mailed. With `mails=False`, no mail is queued
-    and the notices are never mailed; the demo uses this for its invented past.
+    invoices and credit notes are queued too. If a case was assigned, the agents' notices that the case was opened are
+    marked as read. `at` is the present instant, which decides when a notice is mailed. With `mails=False`, no mail is
+    queued and the notices are never mailed; the demo uses this for its invented past.
     """
     tx = current()
     rows = await tx.fetch(_WAITING, most)
@@ -98,9 +98,9 @@ async def make(due: Sequence[Due], at: datetime, *, mails: bool = True) -> None:
     """Insert these notices, in the caller's transaction, and update the open pages of their recipients.
 
     A notice is skipped if it exists already, if its recipient has switched off notices of this kind, or if the
-    recipient's access has ended. If the customer wants invoices mailed to contacts, a contact who wants the notice of
-    an issued invoice mailed at once gets only the mail with the invoice, and no separate mail for the notice. `at` is
-    the present instant. With `mails=False`, no notice is mailed.
+    recipient's access has ended. Some customers have their invoices mailed to contacts. A contact of such a customer
+    who wants notices of invoices mailed at once gets the mail with the invoice, and no further mail for the notice.
+    `at` is the present instant. With `mails=False`, no notice is mailed.
     """
     choices, rows, letters = await choices_of({one.credential_id for one in due}), [], []
     by_mail = await invoice_mails.mailed_to_contacts(

@@ -1,9 +1,9 @@
 """Remind managers of time that waits for approval, and agents of time of last week that is not logged or submitted.
 
 Reminders are made in the morning, in the time zone of the recipient. Managers are reminded on each working day. Agents
-are reminded at most once a week, on the first working day on which such time is missing. The `record_id` of a
-reminder is a day as a number, so that nobody gets the same reminder twice: the present day for a reminder of approvals,
-the Monday of last week for a reminder of missing time.
+are reminded at most once a week, on the first working day on which such time is missing. The `record_id` of a reminder
+is a day, written as a number, so that nobody gets the same reminder twice. For a reminder of approvals, it is the
+present day. For a reminder of missing time, it is the Monday of last week.
 """
 
 from datetime import date, datetime, timedelta

@@ -1,8 +1,8 @@
 """Links in mails that switch off further mails of the same kinds, without a sign-in (RFC 8058).
 
 A link identifies a person and what to switch off: kinds of notices, or the digest. The link is signed, so that nobody
-can make a link for somebody else. Because people keep mails, the link does not expire: it works as long as the secret
-with which the installation signed it is accepted.
+can make a link for somebody else. Because people keep mails, a link does not expire. It works until the installation no
+longer accepts the secret with which the link was signed.
 """
 
 from collections.abc import Iterable

@@ -1,6 +1,6 @@
 """Warn contacts and agents, once, of prepaid hours that run out, vouchers that expire and contracts that end (S2.3).
 
-Each warning is a row of the table `warning`, which is inserted in one transaction with its notices. A worker that is
+Each warning is a row of the table `warning`. The row and its notices are inserted in one transaction. A worker that is
 killed leaves both the row and the notices, or neither. If usage falls and rises again, nobody is warned a second time.
 """
 
@@ -21,7 +21,7 @@ DAY = timedelta(days=1)
 AHEAD = 30
 """How many days before the end of a voucher or contract people are warned.
 
-If a voucher or contract is so short that a quarter of its term has fewer days, people are warned when a quarter of the
+If a quarter of the term of a voucher or contract is shorter than `AHEAD` days, people are warned when a quarter of the
 term is left. For a contract that renews itself, the days are counted back from the last day on which notice can be
 given.
 """
@@ -49,12 +49,12 @@ class Reached(NamedTuple):
 
 
 async def of_hours(customer_ids: Collection[int], at: datetime) -> list[Due]:
-    """Record a warning for prepaid hours of these customers that are used up or nearly so, and return its notices.
+    """Record warnings for prepaid hours of these customers that are (nearly) used up, and return the notices to make.
 
     Prepaid hours are vouchers and the hours included in a contract. People are warned when at least `FULL` percent are
     used. The included hours of the present billing period and of the previous one are checked, because time is often
-    approved late. A warning that was recorded before has no notices. The caller's transaction must run as `SYSTEM`.
-    Call this after time was approved or a voucher became usable.
+    approved late. A warning that was recorded before is not recorded again and yields no notices. The caller's
+    transaction must run as `SYSTEM`. Call this after time was approved or a voucher became usable.
     """
     company = await Company.find()
     rows = await current().fetch(_PREPAID, list(customer_ids)) if company and customer_ids else []

@@ -230,10 +230,10 @@ def refuse_wrong_admin(*, name: str, address: str, zone: str) -> None:
 async def create_admin(*, name: str, address: str, password: str, zone: str, at: datetime) -> Agent:
     """Create an admin who has a password, and return the admin. Only the command line calls this (R11).
 
-    The admin joins the first department by name. If there is no department yet, the department Support is created; the
-    table `department` is locked until the transaction ends, so that two calls do not create two departments. `address`
-    is the mail address, `zone` the name of a time zone. Raise `Invalid` at the fields name, email, time_zone or
-    password.
+    The admin joins the department whose name sorts first. If there is no department yet, the department Support is
+    created; the table `department` is locked until the transaction ends, so that two calls do not create two
+    departments. `address` is the mail address, `zone` the name of a time zone. Raise `Invalid` at the fields name,
+    email, time_zone or password.
     """
     password_hash = await passwords.chosen(password, [name, address])
     await current().execute("lock table department in share row exclusive mode")

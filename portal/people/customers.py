@@ -83,10 +83,10 @@ class Customer(Endable, Table, tablename="customer"):
     async def listed(cls, search: str = "", number: int | None = None) -> Page:
         """Return the page `number` of the customers that `search` finds as rows, sorted by name.
 
-        Each of the first `MOST_WORDS` words has to be part of the name, the legal name, the city, or the name or mail
-        address of a contact who has not left. If the whole text is a telephone number, the customers of contacts whose
-        number contains it are found too. Customers that have ended come last. Columns: id, name, city, country, vat_id,
-        ended_at, contacts (the number of contacts who have not left).
+        Each of the first `MOST_WORDS` words has to occur in the name, the legal name or the city of the customer, or in
+        the name or mail address of one of its contacts who have not left. If the whole text is a telephone number, the
+        customers of contacts whose number contains it are found too. Customers that have ended come last. Columns: id,
+        name, city, country, vat_id, ended_at, contacts (the number of contacts who have not left).
         """
         conditions, values = [], list[str]()
         for condition, value in _conditions_of(search[:LONGEST_TEXT].replace("\0", "")):
@@ -97,7 +97,7 @@ class Customer(Endable, Table, tablename="customer"):
 
     @classmethod
     async def create(cls, facts: CustomerFacts, at: datetime) -> "Customer":
-        """Create a customer. Raise `Invalid` for each field that is not valid, and for the name of another customer."""
+        """Create a customer. Raise `Invalid` if a field is not valid, or if another customer has this name."""
         customer = cls(**_read(facts), created_at=at)
         async with unless_taken("name", f"There is a customer “{customer.name}” already."):
             await customer.save()

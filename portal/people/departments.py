@@ -113,7 +113,7 @@ class Department(Table, tablename="department"):
         return DepartmentFacts(name=self.name, parent_id=str(self.parent_id or ""))
 
     async def _holds(self, department: int) -> bool:
-        """Return whether the department with the id `department` is this one or lies below it in the tree."""
+        """Return whether the department with the id `department` is this department or lies below this department."""
         held: bool = await current().fetchval(
             "with recursive below as (select $1::bigint as id union select d.id from department d join below b on d.parent_id = b.id)"
             " select exists (select from below where id = $2)",
@@ -159,7 +159,7 @@ async def designations_of(agent: int) -> list[int]:
 
 
 async def designate(agent: int, departments: list[int]) -> None:
-    """Replace the agent's designations by one for each of these departments. Unknown ids are ignored."""
+    """Make these departments the only ones for which the agent is designated. Unknown ids are ignored."""
     tx = current()
     await tx.execute(
         "delete from designation where agent_id = $1 and department_id <> all ($2::bigint[])", agent, departments

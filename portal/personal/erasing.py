@@ -1,4 +1,4 @@
-"""Erase a contact: delete what identifies them, and keep what the customer's cases and the law require (D58)."""
+"""Erase a contact: delete what identifies the contact, and keep what the customer's cases and the law require (D58)."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -73,9 +73,10 @@ async def find(credential_id: int) -> Person:
 async def write_zip(person: Person, storage: Storage, drafts: Sequence[str]) -> AsyncIterator[bytes]:
     """Yield the ZIP file with all data about a person, in chunks.
 
-    `drafts` are the texts that the person has typed into forms and not sent, each as JSON. The caller passes them,
-    because a package above this one stores them. Call this function outside a transaction: each page of rows is read in
-    a short transaction of its own, so that a slow download holds no connection.
+    `drafts` are the texts that the person has typed into forms and not sent, each as JSON. The caller passes these
+    texts, because they are stored by a package that this package may not import. Call this function outside a
+    transaction: each page of rows is read in a short transaction of its own, so that a slow download holds no
+    connection.
     """
     sink: Any = Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:

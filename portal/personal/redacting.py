@@ -1,8 +1,8 @@
-"""Redact a case: destroy a text or a file of it for good, and show in its place who redacted it, when and why.
+"""Redact a case: destroy one of its texts or files for good, and show in that place who redacted it, when and why.
 
-The database function `redact` (`m0475`) destroys the text wherever it is stored, and the copies of the text on the same
-case. After the commit, `sweep_uploads` deletes the bytes of a file. A regular job calls `sweep_uploads` too, so that
-the bytes are deleted even if this process dies right after the commit.
+The database function `redact` (migration `m0475`) destroys the text wherever it is stored, and the copies of the text
+on the same case. After the commit, `sweep_uploads` deletes the bytes of a file. A regular job calls `sweep_uploads`
+too, so that the bytes are deleted even if this process dies right after the commit.
 """
 
 import html
@@ -24,7 +24,7 @@ from portal.people.readers import SYSTEM, AgentReader
 from portal.storage import Storage
 
 LONGEST = 120
-"""The maximum number of characters of a reason, so that the note with the reason fits in place of a subject."""
+"""The maximum number of characters of a reason. The note with the reason can replace a subject, and must fit there."""
 NOUNS = {
     "subject": "the subject", "message": "a message", "file": "a file", "time": "the comments of a time entry",
     "field": "a field", "rating": "the words of a rating", "held": "a reply that did not go out",
@@ -100,7 +100,7 @@ async def redact(case: Case, key: str, reason: str, *, by: AgentReader, zone: Zo
     """Destroy the text or the file with this key, and return what it was. This cannot be undone.
 
     Pages then show who redacted it, on which day in the company's time zone `zone`, and why. Raise `Invalid` at the
-    field `reason` if the reason is missing or too long. Raise `Invalid` for the whole form if `key` is empty, or if the
+    field `reason` if the reason is missing or too long. Raise `Invalid` without a field if `key` is empty, or if the
     text belongs to a time entry that is on a document, such as an invoice. Raise `NotFound` if `by` is not an admin, or
     if somebody else has redacted the text or file in the meantime.
     """
@@ -182,8 +182,8 @@ from case_field f join lateral (
 }
 """For each key of `NOUNS`, the SQL that selects the texts or files of that kind in the case `$1` for redaction.
 
-If a custom field is empty now, but the log of the case still shows earlier values of it, the newest of these values can
-be redacted.
+A custom field may be empty now although the log of the case still shows earlier values of the field. Then the newest of
+the earlier values can be redacted.
 """
 _ONE: dict[str, tuple[str, Callable[[str], Any]]] = {
     what: (f"select * from ({sql}) x ({_COLUMNS}) where x.id = $2", str)  # noqa: S608

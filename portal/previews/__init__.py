@@ -61,8 +61,8 @@ class Drawing:
 async def draw_picture(content: bytes, side: int) -> Drawing:
     """Return the image in `content` as a new image no larger than `side` pixels each way.
 
-    Call this within a `turn`. Raise `CannotDraw` if the image cannot be rendered, and `Unavailable` if that takes too
-    long.
+    Call this within a `turn`. Raise `CannotDraw` if the image cannot be rendered, and `Unavailable` if rendering takes
+    too long.
     """
     return await _draw("picture", content, side, 1)
 
@@ -71,7 +71,7 @@ async def draw_page(content: bytes, side: int, number: int) -> Drawing:
     """Return the page `number`, counted from 1, of the PDF in `content` as an image of at most `side` pixels each way.
 
     Call this within a `turn`. Raise `CannotDraw` if the page cannot be rendered, for example because it does not exist,
-    and `Unavailable` if that takes too long.
+    and `Unavailable` if rendering takes too long.
     """
     return await _draw("pdf", content, side, number)
 

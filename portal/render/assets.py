@@ -1,9 +1,9 @@
 """Static files: their URLs with a hash, the bundles that pages load, and the compressed copies of the build.
 
 Pages load the bundles `style.css` and `script.js`, each joined from the files in `BUNDLES`. The build
-(`hatch_build.py`) minifies and compresses them into `static/built`. The build loads this module by its path, so this
-module imports the standard library only. If `static/built` was not made from the current sources, as in development, a
-bundle is joined on the first request for it.
+(`hatch_build.py`) minifies and compresses them into `static/built`. The build loads this file by its path, without the
+package, so this module imports the standard library only. If `static/built` was not made from the current sources, as
+in development, a bundle is joined on the first request for it.
 """
 
 import re
@@ -93,7 +93,7 @@ def _asset(root: Path, name: str) -> Asset:
 def joined(root: Path, bundle: str) -> bytes:
     """Return the content of a bundle: its source files, joined in the order of `BUNDLES`.
 
-    In style sheets, each `url()` is rewritten so that the URL contains a hash of the content of its file.
+    In style sheets, each `url()` gets the hash of the file to which it points, so that the URL changes with that file.
     """
     return b"\n".join(_readdressed(root, source) for source in BUNDLES[bundle])
 

@@ -1,8 +1,8 @@
 """The Markdown of messages: CommonMark without the rules that would change what technical people type.
 
 Paths, masks, arithmetic and HTML entities stay as typed: backslashes, single `*` and `_`, `~` and `&lt;` are not
-formatting. Lists, quotes, links, tables, code and **bold** work. Headings are off because `#1042` at the start of a
-line is a case number; images are off because the browser would fetch them from other sites (R46).
+formatting. Lists, quotes, links, tables, code and **bold** work. Headings are off, because `#1042` at the start of a
+line is a case number. Images are off, because the browser would fetch them from other sites (R46).
 
 The functions that take a `state` are rules of the parser markdown-it-py. A rule for a kind of element returns whether
 such an element begins at the present place and, unless `silent`, adds the tokens of the element.

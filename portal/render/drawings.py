@@ -48,8 +48,8 @@ def _shapes(file: Path) -> str:
     """Return the SVG shapes inside an icon file in a short form, because a page has thirty icons.
 
     Adjacent paths are joined. The `m` at the start of a path is absolute in SVG, so it becomes `M` when the path is
-    appended to another path. Lines that follow this `m` without a letter stay relative (`l`). Raise `ValueError` if the
-    file is not an SVG.
+    appended to another path. The coordinates after this `m` that have no letter mean relative lines, so they get the
+    letter `l`. Raise `ValueError` if the file is not an SVG.
     """
     found = re.search(r"<svg[^>]*>(.*)</svg>", file.read_text(encoding="utf-8"), re.S)
     if not found:

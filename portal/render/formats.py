@@ -249,7 +249,7 @@ def iso(at: date | datetime | None) -> str:
 
 
 def iso_day(on: date | datetime | None) -> str:
-    """Return a day, or the reader's day of an instant, as a date field needs it: 2026-11-20. None gives ""."""
+    """Return a day, or an instant's day in the reader's time zone, for a date field: 2026-11-20. None gives ""."""
     return "" if on is None else _date(on).isoformat()
 
 

@@ -1,8 +1,9 @@
 """The child process that writes the file of a timesheet: `python -m portal.reports.child`, started by `making.py`.
 
 The child process reads one `Order` as JSON from standard input and writes to standard output, which must be a file. To
-standard error it prints lines with the number of time entries read so far, and the error message if it fails. The child
-process keeps the load off the process that serves requests. It has limits on memory, time and file size.
+standard error it prints its progress, as lines with the number of time entries read so far, and, if it fails, the error
+message. The child process keeps the load off the process that serves requests. It has limits on memory, time and file
+size.
 """
 
 import asyncio

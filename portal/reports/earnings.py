@@ -1,8 +1,9 @@
 """Compute revenue and profit by customer, contract, service, settlement or month, in a range of days (S3.27, S3.28).
 
-Revenue is what issued invoices of these days charge without VAT, less what credit notes of these days credit. Cost is
-the time worked on these days at the cost rates of the agents; time that is not billed counts too (D8). Revenue and cost
-are computed from documents and time entries whenever a page shows them, so no stored sum can become wrong.
+Revenue is the sum of the invoices issued on these days, less the sum of the credit notes of these days, both without
+VAT. Cost is the time worked on these days at the cost rates of the agents; time that is not billed counts too (D8).
+Revenue and cost are computed from documents and time entries whenever a page shows them, so no stored sum can become
+wrong.
 """
 
 from collections.abc import Mapping
@@ -108,10 +109,10 @@ async def earned(
     """Return revenue and cost of the days from `since` to `until`, both included, for each service and month.
 
     An item is a place (the customer, contract, service and month) and what was earned or spent there. The same place
-    can have several items, because each kind of invoice line and each currency of the cost has an item of its own;
-    `grouped` adds them up. The items are sorted by currency, by the names of customer, contract and service, and by
-    month. `customer` is the id of the only customer to include, or None. General time, which has no customer, and
-    rejected time are left out. Raise `Forbidden` if the reader is not a manager.
+    can have several items: one for each kind of invoice line and for each currency of the cost. The function `grouped`
+    adds them up. The items are sorted by currency, by the names of customer, contract and service, and by month.
+    `customer` is the id of the only customer to include, or None. General time, which has no customer, and rejected
+    time are left out. Raise `Forbidden` if the reader is not a manager.
     """
     if not reader.is_manager:
         raise Forbidden("Only managers see revenue and profit.")

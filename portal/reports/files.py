@@ -215,9 +215,9 @@ select x.id, x.file_key from (
 async def sweep(storage: Storage, at: datetime) -> int:
     """Delete up to 100 files with their rows, and return the number of deleted files.
 
-    A file is deleted if it was asked for longer than `KEPT_FOR` ago, or if it is ready or has failed and its agent has
-    asked for at least `MOST_KEPT` files since. The file is deleted before its row, so that a failed deletion is
-    repeated next time.
+    A file is deleted `KEPT_FOR` after the agent asked for it. A file that is ready or has failed is also deleted if the
+    agent has asked for `MOST_KEPT` or more further files since. The file is deleted before its row, so that a failed
+    deletion is repeated next time.
     """
     tx = current()
     keys = {row["id"]: row["file_key"] for row in await tx.fetch(_OLD, at - KEPT_FOR, MOST_KEPT)}

@@ -70,4 +70,4 @@ GROUPINGS = {
         "Without a task",
     ),
 }  # fmt: skip
-"""The SQL of each way of grouping except by day, because entries are sorted by day anyway."""
+"""The SQL of each way of grouping. Grouping by day needs no SQL, because entries are sorted by day anyway."""

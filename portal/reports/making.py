@@ -41,8 +41,8 @@ async def make(order: Order, *, within: float = WITHIN, progress: Progress | Non
     """Return a temporary file with the timesheet that `order` describes, open at its beginning; the caller closes it.
 
     The file has no name, so it disappears when it is closed. `progress` is awaited with the number of time entries that
-    have been read so far. Raise `TooMany` if this process is already making `MOST_AT_ONCE` files, and `Unavailable` if
-    the child process fails, or is killed because it takes more than `within` seconds.
+    have been read so far. Raise `TooMany` if this process is already making `MOST_AT_ONCE` files. Raise `Unavailable`
+    if the child process fails, or takes more than `within` seconds and is therefore killed.
     """
     if is_busy():
         raise TooMany("Other files are being made at this moment. Try again in a minute.", retry_after=30)

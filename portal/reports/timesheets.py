@@ -62,8 +62,8 @@ class Timesheet:
     """One page of a timesheet. `next` is the cursor of the next page, or None on the last page.
 
     `sums` are the sums of all entries of the timesheet, on all pages. `decidable` has the ids of the entries on this
-    page that the reader may approve, reject or flag. An approved entry is included until it is on a document, because
-    until then it can be flagged.
+    page that the reader may approve, reject or flag. Approved entries are included as long as they are on no document,
+    because they can still be flagged.
     """
 
     groups: list[Rows]
@@ -92,8 +92,8 @@ async def read(
 ) -> Timesheet:
     """Return one page of the timesheet, with the entries on it that the reader may decide on.
 
-    A deputy of a manager who is absent today, on `day`, may decide in place of that manager. `after` is the cursor; if no
-    entry follows it, return the first page. With `all_sums`, the sums include all entries, however many there are.
+    If a manager is absent on `day`, the present day, the manager's deputy may decide instead. `after` is the cursor; if
+    no entry follows it, return the first page. With `all_sums`, the sums include all entries, however many there are.
     `size` is the maximum number of entries.
     """
     found = await _picked(reader, question, group, after, size)

@@ -38,8 +38,8 @@ class Stretch:
 class Window:
     """The time from `begins` to `ends` on each of `days`: 0 to 6 for Monday to Sunday, and `HOLIDAY`.
 
-    Both times are measured on the wall clock from midnight at the start of the day; `ends` is more than a day if the
-    window ends on the next day. `value` is a factor or an hourly rate.
+    Both are wall-clock times, as the time since midnight at the start of the day. If the window ends on the next day,
+    `ends` is more than 24 hours. `value` is a factor or an hourly rate.
     """
 
     days: frozenset[int]
@@ -177,7 +177,7 @@ def has_prices(stretches: str | None) -> bool:
 
 
 PLAIN = "counts plainly: no time of day"
-"""The text for an entry to which factors would apply if it had a time of day at which the work began (D27)."""
+"""The text for an entry that has no time of day, so that the factors of its schedule cannot apply (D27)."""
 
 
 def factors(stretches: str | None) -> str:

@@ -240,8 +240,8 @@ class TimeEntry(Table, tablename="time_entry"):
 
         The callers check that: `change`, and billing, which withdraws any approval before it calls this (D34). A change
         stores a version of the entry, a line in the log of the case and a row of the outbox; if nothing differs,
-        nothing is stored. Raise `Invalid` for content that breaks a rule, and `Conflict` if somebody changed the entry
-        since `version`, if the entry is approved, or if time tracking is off.
+        nothing is stored. Raise `Invalid` for content that breaks a rule. Raise `Conflict` if somebody changed the
+        entry since `version`, if the entry is approved, or if time tracking is off.
         """
         if self.project_id and work.service_id != self.service_id:
             raise Invalid({"service": PROJECT_SERVICE})

@@ -75,7 +75,7 @@ class OpenFlag:
 
 
 CUSTOMER = "The customer"
-"""What pages show, at the start of a sentence, as the name of the asker of a customer's question."""
+"""The name that pages show for whoever asked a customer's question. It stands at the start of a sentence."""
 
 OPEN_FLAG = f"""
 (select json_build_object('id', f.id, 'question', f.question, 'by_id', h.id, 'by', coalesce(h.name, '{CUSTOMER}'), 'at', f.flagged_at,
@@ -93,8 +93,8 @@ async def answer(entry_id: int, text: str, *, by: AgentReader, at: datetime) -> 
 
     The flag stays open: only a manager lifts it (C3). The answer is recorded as a version of the entry and in the
     outbox, which notifies the manager. Sending the same answer again changes nothing. Raise `NotFound` if there is no
-    such entry, `Forbidden` if `by` is not its author, `Invalid` (`answer`) if the text is empty or too long, and
-    `Conflict` if no flag is open.
+    such entry, `Forbidden` if `by` is not the author of the entry, and `Conflict` if the entry has no open flag. Raise
+    `Invalid` (`answer`) if the text is empty or too long.
     """
     row = await current().fetchrow(_HELD, entry_id)
     if row is None:

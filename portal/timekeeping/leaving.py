@@ -88,7 +88,7 @@ async def end_agent(
     None. Planned appointments go to the agent `visitor_id`; if that is None, they are cancelled. Approver duties go to
     the manager `approver_id`, or to nobody if that is None. With `submits`, the agent's draft and rejected entries are
     submitted, even while time tracking is switched off. Raise `Conflict` for the last admin. Raise `Invalid` (`agent`,
-    `appointments`, `approver`, `submits`) if one of the three agents named here has left, if `approver_id` is not a
+    `appointments`, `approver`, `submits`) if one of these three agents has left, if the agent `approver_id` is not a
     manager, or if an entry cannot be submitted.
     """
     await hold_cases_of_agent(agent.id, at)

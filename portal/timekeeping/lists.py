@@ -130,7 +130,7 @@ class ListedEntry:
         return self.window_from + self.rules.own_window
 
     def may_be_changed(self, by: AgentReader, at: datetime) -> bool:
-        """Return whether `by` may change the entry at `at`, so that a list links to the form for it."""
+        """Return whether `by` may change the entry at `at`. If so, lists link to the form that changes the entry."""
         return self.why_fixed(by, at) is None
 
     @property
@@ -231,7 +231,7 @@ class Page:
 
 
 async def page(reader: AgentReader, which: Filter, *, size: int = PAGE) -> Page:
-    """Return one page of the time entries that `which` chooses, with the sums of all of them.
+    """Return one page of the time entries that `which` chooses, with the sums over all pages.
 
     The page is found by a keyset cursor of work date and id, so that its cost does not grow with the number of entries
     (S1.12). `size` is the maximum number of entries.
@@ -252,8 +252,8 @@ async def totals(reader: AgentReader, which: Filter, days: Collection[date] = ()
     """Return the sums of the entries that `which` chooses, and of each of `days`, by one query (D56).
 
     The database keeps the sums of each case, agent, service and so on (`time_sum`). Other sums, such as those of a
-    range of days, are computed from the entries. If there are more than `SUMMED`, the older ones are left out of these
-    sums and `is_exact` is False, so that the cost is limited. The sums of `days` are always complete.
+    range of days, are computed from the entries. To limit the cost, these sums leave out older entries if there are
+    more than `SUMMED`; then `is_exact` is False. The sums of `days` are always complete.
     """
     condition = f"{VISIBLE[reader.database_role]} and {CONDITIONS[which.scope]}"
     parts = _KEPT.format(scope=which.scope) if which.has_kept_sums else _COMPUTED.format(condition=condition)

@@ -107,7 +107,7 @@ async def understood(
 
     With `customer_id` None, the service may belong to any customer. If an entry is being changed, `held` is the number
     of minutes that it has now, to which a duration such as `+15m` is added. `where` says who worked, when and on which
-    case. If it is None, this is not known, so no warnings are looked for and `Understood.odd` is empty.
+    case. If `where` is None, no warnings are looked for, and `Understood.odd` is empty.
     """
     if not duration.strip():
         return Understood()

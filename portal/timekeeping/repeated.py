@@ -49,8 +49,9 @@ def _as_long(entry: "TimeEntry", work: Work) -> bool:
 def _counts_the_same(entry: "TimeEntry", work: Work) -> bool:
     """Return whether `work` and the entry agree on whether, how and why the billable minutes are overridden.
 
-    If the entry has no override, an override in `work` agrees as long as the billable minutes are equal, because
-    `counted` ignores such an override. If the entry is not billable, any override in `work` agrees.
+    If the entry has no override, an override in `work` agrees if it equals the billable minutes of the entry, because
+    `counted` ignores an override that equals the result of the rule. If the entry is not billable, any override in
+    `work` agrees.
     """
     if work.counts is None:
         return entry.override_reason is None

@@ -28,8 +28,8 @@ class Counting:
     """The number of billable minutes of an entry.
 
     `override_reason` is the reason why an agent overrode the rule of the service, or None (D8). `stretches` is stored
-    with the entry: the worked minutes with their factors or prices (`schedules.written`); "" if the service has a
-    schedule but the beginning of the work is unknown; None if no schedule applies (D27).
+    with the entry (D27). It has the worked minutes with their factors or prices, as text of `schedules.written`. It is
+    "" if the service has a schedule but the beginning of the work is unknown, and None if no schedule applies.
     """
 
     minutes: int
@@ -109,7 +109,7 @@ def _year_before(day: date) -> date:
 
 
 def why_settled(by: AgentReader, draft_id: int | None, invoice: str | None) -> str:
-    """Return the error message if `by` wants to change time that is on an invoice or statement.
+    """Return the error message for `by`, who wants to change time that is on an invoice or statement.
 
     The time is on the draft invoice `draft_id`, on the issued invoice with the number `invoice`, or, if both are None,
     on a statement.

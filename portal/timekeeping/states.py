@@ -118,7 +118,7 @@ from held where e.id = held.id returning e.id, e.version, e.state, e.case_id, e.
 
 
 async def _mark_together(ids: list[int], by: AgentReader, at: datetime) -> int | None:
-    """Set entries, whose rows this transaction has locked, to submitted, as one submission.
+    """Submit these entries as one submission. The caller's transaction must have locked their rows.
 
     Keep a version of each entry, and write the changes to the outbox. Return the id of the submission, or None if there
     are no entries.

@@ -140,9 +140,9 @@ def parse_counted(text: str) -> int:
 class Ground:
     """Facts about the agent, the service and the case of an entry that the rules for time entries need.
 
-    `latest` is the last day on which time may be logged. `time_zone` is the agent's. `rounding` and `schedule` are
-    those of the service, or None; `by_day` says whether the service rounds by day. `has_tasks` says whether the service
-    or the project offers a task. `at` is the instant at which the entry is written.
+    `latest` is the last day on which time may be logged. `time_zone` is the agent's. `rounding` and `schedule` belong
+    to the service; they may be None. `by_day` says whether the service rounds by day. `has_tasks` says whether the
+    service or the project offers a task. `at` is the instant at which the entry is written.
     """
 
     agent_has_left: bool
@@ -175,7 +175,7 @@ from agent a left join service s on s.id = $2 left join task t on t.id = $4 wher
 def schedule_on(day: date, row: Any, zone: str) -> Schedule | None:
     """Return the schedule of a service for work on a day, or None if the service has none.
 
-    `row` has the columns `windows`, `holidays` and `calendar`. The schedule has the local times of the time zone `zone`.
+    `row` has the columns `windows`, `holidays` and `calendar`. The schedule's hours are local times in the zone `zone`.
     """
     calendar = Calendar.read(row["calendar"]).hours.days_off(day) if row["calendar"] else ()
     return schedule_of(row["windows"], row["holidays"], zone, calendar=calendar)
@@ -195,8 +195,8 @@ async def ground_of(
 ) -> Ground:
     """Return the facts about agent, service and case or project that are needed to check `work`.
 
-    `customer_id` is the customer of the entry's case or project. `case_id` is the case of a new entry; an existing
-    entry keeps its case even if new time may no longer be logged there. `known_task_id` and `known_kind_id` are the
+    `customer_id` is the customer of the entry's case or project. `case_id` is the case of a new entry, None for an
+    existing entry: that keeps its case even if new time is refused there. `known_task_id` and `known_kind_id` are the
     stored task and kind of general time of the entry; they may have ended. Raise `Conflict` if time tracking is off.
     Raise `Invalid` at the field `on` if no time may be logged on the case, and at `agent`, `role`, `kind`, `service` or
     `task` for an id that does not exist. Raise it also for a service of another customer, for a kind or task that has
@@ -243,7 +243,7 @@ async def ground_of(
 
 
 def rounding_of(row: Any) -> Rounding:
-    """Return the rule by which one entry of a service is rounded when it is logged, from a row of the service.
+    """Return the rounding rule for an entry that is logged under a service. `row` is the row of the service.
 
     If the service rounds by day, an entry counts as it was worked until it is approved.
     """

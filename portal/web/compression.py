@@ -38,8 +38,9 @@ def _weight(parameter: str) -> float:
 class Compressor:
     """Compresses a response whose body comes in one piece; streams, files and short responses pass unchanged.
 
-    A stream of server-sent events is left alone because a compressor holds data back until it has enough; files are
-    left alone because most are already compressed. `send` is the ASGI function that gets the result.
+    A stream of server-sent events is not compressed, because a compressor would hold events back until it has enough
+    data. Files are not compressed, because most are compressed already. `send` is the ASGI function that gets the
+    result.
     """
 
     def __init__(self, accept_encoding: str, send: Any) -> None:

@@ -105,9 +105,9 @@ def http_response(request: Web, error: HTTPException) -> Response[str]:
 def failure_response(request: Web, error: Exception) -> Response[str]:
     """Log an unexpected error with its traceback and the request id, and return a 500 page without the traceback.
 
-    Two kinds of database errors are not logged: if the database is away, busy or full, return 503, and if a trigger
-    raised the error with a text for the reader, return 409. Usually `transaction` turns these errors into refusals when
-    the transaction ends. But the transaction of a read-only request ends after the handler, so its errors arrive here.
+    Two kinds of database errors are not logged. If the database is away, busy or full, return 503. If a trigger raised
+    the error with a text for the reader, return 409. Usually `transaction` turns these errors into refusals when the
+    transaction ends. But the transaction of a read-only request ends after the handler, so its errors arrive here.
     """
     if refusal := refusal_of(error):
         return refusal_response(request, refusal)

@@ -123,9 +123,9 @@ async def picked(form: Form, name: str, finder: Finder) -> int | None:
 async def people_in(values: Mapping[str, Any] | None, finders: Mapping[str, Finder]) -> dict[str, Found]:
     """Return what the search fields for people show, by field name, for the submitted or stored `values` of a form.
 
-    Each finder also finds people who have left. Such a person is shown if `values` has their id, because they were
-    stored before; typing the name does not find them. After an `Overtaken`, the result also has the name of the person
-    whom somebody else has stored in the meantime.
+    Each finder also finds people who have left. A person who has left is shown only if `values` has the person's id, as
+    after an earlier choice; typing the name does not find the person. After an `Overtaken`, the result also has the
+    name of the person whom somebody else has stored in the meantime.
     """
     values, people = values or {}, dict[str, Found]()
     for name, finder in finders.items():
@@ -146,7 +146,7 @@ async def _person(values: Mapping[str, Any], name: str, finder: Finder) -> Found
 
 
 async def settle(form: Form, name: str, finder: Finder, stored: int | None = None) -> None:
-    """Turn what a search field for people sent into the id of the chosen person, as if a select field had sent it.
+    """Replace what a search field for people sent by the id of the chosen person, as a select field would send it.
 
     `finder` is as in `people_in`. A person who has left is not found, but stays chosen if their id is `stored` and the
     form still sends this id. A form that has a select field instead is not changed. Raise `Invalid` as `chosen` does.

@@ -34,9 +34,9 @@ class Credential(Table, tablename="credential"):
 
     `login_id` is the id of the credential that holds the login: this one, or the credential of another contact with the
     same mail address. Only the credential that holds the login has second factors and a `password_hash`, which is None
-    until the person sets a password. `accepted_at` is the instant at which the person accepted this access, or None:
-    until then, the person is only invited. `disabled_at` is the instant at which the access ended, or None; contacts of
-    a customer that has ended cannot sign in either.
+    until the person sets a password. `accepted_at` is the instant at which the person accepted this access, or None for
+    a person who is only invited. `disabled_at` is the instant at which the access ended, or None; contacts of a
+    customer that has ended cannot sign in either.
     """
 
     id = BigSerial(primary_key=True)
@@ -57,9 +57,9 @@ async def verify(email: str, password: str, *, address: str, at: datetime, joini
     """Check a mail address and a password, and return the proof that they belong to a login.
 
     Raise `Invalid` for a wrong password, an unknown mail address, a person whose access has ended, and a person without
-    a password; the error message and the response time are the same for all, so that the response does not reveal who
-    has an account (R5). Raise `TooMany` after too many wrong passwords from this IP address (`address`, R6), and
-    `Unavailable` if too many passwords are being hashed. The right password resets the count of wrong ones, and is
+    a password. The error message and the response time are the same in these four cases, so that the response does not
+    reveal who has an account (R5). Raise `TooMany` after too many wrong passwords from this IP address (`address`, R6),
+    and `Unavailable` if too many passwords are being hashed. The right password resets the count of wrong ones, and is
     hashed again if the stored hash has outdated parameters. The credential with the id `joining`, which the person is
     about to accept, counts as accepted. Call this function outside a transaction: it opens short ones, so that attempts
     are counted even if the sign-in is refused, and no database connection is held while a password is hashed.
@@ -94,7 +94,7 @@ async def verify(email: str, password: str, *, address: str, at: datetime, joini
 async def hold(proven: Proven, *, joining: int | None = None) -> None:
     """Lock the login until the transaction ends, so that password and access stay as `verify` found them.
 
-    `joining` is as in `verify`. Raise `Invalid` if the password was changed or the access has ended since then.
+    `joining` is as in `verify`. Raise `Invalid` if the password was changed or the access has ended since `verify`.
     """
     row = await current().fetchrow(
         f"{_LOGIN} where h.id = $2 and h.login_id = h.id for update of h", joining, proven.login_id

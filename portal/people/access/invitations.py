@@ -36,9 +36,10 @@ class Invitation(Table, tablename="invitation"):
 
     Only the SHA-256 of its token is stored, so that nobody can use a link that they read in the database or a backup.
     `ended_at` is set when the link is used, replaced by a new one or withdrawn; a link that has merely expired has
-    None. `mail` is None for a link that is handed over without a mail. Otherwise it is "waiting" until a job for the
-    mail is enqueued, then "begun", and "sent" once the mail server has accepted the mail at `mailed_at`. The database
-    sets `by_agent` (whether an agent made the link) and `made_by_id` (the credential of the person who made it).
+    None. `mail` is None for a link that is handed over without a mail. For other links, `mail` is "waiting" until a job
+    for the mail is enqueued, then "begun", and at last "sent". It becomes "sent" when the mail server accepts the mail,
+    at `mailed_at`. The database sets `by_agent` (whether an agent made the link) and `made_by_id` (the credential of
+    the person who made it).
     """
 
     id = BigSerial(primary_key=True)
@@ -100,8 +101,8 @@ async def begin_mails(at: datetime) -> None:
 
     The caller's transaction must run as `SYSTEM`.
 
-    `mail` does not enqueue the job, because the database role of a customer's administrators may not write to the job
-    queue.
+    The function `mail` does not enqueue the job itself, because the database role of a customer's administrators may
+    not write to the job queue.
     """
     waiting = (Invitation.mail == "waiting") & Invitation.ended_at.is_null() & (Invitation.expires_at > at)
     for row in await Invitation.update({Invitation.mail: "begun"}).where(waiting).returning(Invitation.id):
@@ -171,7 +172,8 @@ class Latest:
 
         "ended": used, replaced or withdrawn. "expired": no longer valid. "by_hand": valid, and handed over without a
         mail. "sent": the mail server has accepted the mail with the link. "on_its_way": the mail server has not
-        accepted the mail yet. "late": the same, and the link was created more than `LATE` ago.
+        accepted the mail yet. "late": the mail server has not accepted the mail, although the link was created more
+        than `LATE` ago.
         """
         if self.ended_at is not None:
             return "ended"

@@ -1,7 +1,7 @@
 """Passwords: how they are hashed (argon2id, R1, R2) and which are refused (R3, R4).
 
-Hashing takes about 43 ms and 19 MiB. It runs in worker threads, at most two at a time per process, so that it does not
-block the event loop and many sign-ins at once do not slow down other requests.
+Hashing takes about 43 ms and 19 MiB. It runs in worker threads, so that it does not block the event loop. At most two
+passwords are hashed at a time in each process, so that many simultaneous sign-ins do not slow down other requests.
 """
 
 import asyncio

@@ -146,7 +146,7 @@ async def find(token: str, at: datetime, *, beside: str = "select") -> tuple[Ses
 
 
 async def find_again(session: Session, at: datetime) -> Session | None:
-    """Read the session again, and return it with its owner's present rights; None if its row no longer exists.
+    """Read a session again, and return it with the present rights of its owner; None if there is no such row any more.
 
     If the session has ended or expired since, `live` is False in the result.
     """

@@ -24,9 +24,9 @@ from portal.regions import locale, time_zone
 class ContactFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of a contact as typed, not validated yet. A contact has a mail address, a telephone number, or both.
 
-    The three rights concern the contact's own customer: with `sees_all_cases`, the contact sees all cases of the
-    customer and not only their own; with `sees_invoices`, they see the customer's invoices; with `manages_contacts`,
-    they may add and change the customer's contacts.
+    The three rights concern the contact's own customer. With `sees_all_cases`, the contact sees all cases of the
+    customer, otherwise only their own cases. With `sees_invoices`, the contact sees the customer's invoices. With
+    `manages_contacts`, the contact may add and change contacts of the customer.
     """
 
     name: str
@@ -118,10 +118,10 @@ class Contact(Person, Table, tablename="contact"):
     ) -> "Contact":
         """Create a contact. A contact with a mail address sets a password later, through an invitation link.
 
-        Unless `by` is a contact, the customer is locked, so that nobody can end the customer before the
-        transaction ends. If `by` is a contact, the customer is not locked, because the database role of contacts may
-        not do that; should the customer end at the same moment, the new contact cannot sign in. Raise `Invalid` for a
-        field that is not valid or a mail address that somebody else has. If `by` is a contact, raise it also for a
+        Unless `by` is a contact, the customer is locked, so that nobody can end the customer before the transaction
+        ends. If `by` is a contact, the customer is not locked, because the database role of contacts may not lock it.
+        If the customer then ends at the same moment, the new contact is created but cannot sign in. Raise `Invalid` for
+        a field that is not valid or a mail address that somebody else has. If `by` is a contact, raise it also for a
         missing mail address. Raise `Conflict` if the customer has ended.
         """
         values, address = _read(facts)
@@ -179,7 +179,7 @@ class Contact(Person, Table, tablename="contact"):
 
 
 async def hold_contact(contact_id: int, *, ending: bool = False) -> None:
-    """Take an advisory lock on a contact until the transaction ends, so that nobody gives a case to one who has left.
+    """Take an advisory lock on a contact until the transaction ends, so that nobody who has left is given a case.
 
     A transaction that makes somebody the contact of a case takes a shared lock. A transaction that ends the contact's
     access takes an exclusive lock with `ending`, and so waits for all transactions that hold the shared lock. A row

@@ -21,8 +21,8 @@ async def administering(reader: ContactReader) -> AsyncIterator[AdministratorRea
 
     The transactions of the administrators of one customer run one after the other, so that two administrators cannot
     take the right to manage contacts from each other at the same moment. The yielded reader sees all cases of the
-    customer, because the cases of a contact who leaves are handed over even if the administrator may not read these
-    cases. Raise `NotFound` if `reader` does not have the right, or has lost it since the request began.
+    customer: when a contact leaves, their cases are handed over, even cases that the administrator may not read. Raise
+    `NotFound` if `reader` does not have the right, or has lost it since the request began.
     """
     by = replace(reader.as_administrator(), sees_all_cases=True)
     async with transaction(by) as tx:

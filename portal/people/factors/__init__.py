@@ -1,7 +1,7 @@
 """Second factors: an authenticator app, passkeys, and recovery codes for people who have lost both (R9, R10).
 
-A person who has set up an authenticator app or a passkey is asked for a second factor after the password, even right
-after resetting the password by a link.
+A person who has set up an authenticator app or a passkey is asked for a second factor after the password. This is so
+even when the person has just reset the password by a link.
 """
 
 import dataclasses

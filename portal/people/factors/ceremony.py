@@ -85,9 +85,9 @@ def handle_of(answer: str) -> bytes:
 def used(answer: str, host: str, origin: str, challenge: bytes, *, public_key: bytes, count: int) -> int:
     """Verify the signature of an authentication response, a JSON text, and return the passkey's new signature counter.
 
-    Raise `CeremonyRefused` if the response is malformed, if another key signed it, or if the challenge, `host` or
-    `origin` differs. Raise it also if the new counter is not higher than `count`, the counter stored at the last use:
-    that reveals a copied passkey. Passkeys that do not count always send 0, which is accepted.
+    Raise `CeremonyRefused` if the response is malformed, was signed by another key, or is for another challenge, `host`
+    or `origin`. Raise it also if the new counter is not higher than `count`, the counter stored at the last use: that
+    reveals a copied passkey. Passkeys that do not count always send 0, which is accepted.
     """
     try:
         return webauthn.verify_authentication_response(

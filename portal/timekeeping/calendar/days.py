@@ -111,8 +111,8 @@ class Day:
     def ticks(self) -> list[tuple[str, str]]:
         """Return the labels of the time line as pairs: the place in per cent of the width, and the hour to print.
 
-        A time line of at most 12 hours has a label at every hour, one of at most 24 hours at every second hour, and a
-        longer one at every fourth hour.
+        A time line of up to 12 hours has a label at every hour. A time line of up to 24 hours has a label at every
+        second hour, a longer time line at every fourth hour.
         """
         if self.hours is None:
             return []
@@ -135,9 +135,9 @@ class Day:
 def stretches_of(entries: Sequence[ListedEntry], zone: ZoneInfo) -> list[Stretch]:
     """Return the entries with clock times, each with overlap and lane, and the gaps between them, the earliest first.
 
-    A gap lasts from the end of all earlier entries to the beginning of the next entry, if that is at least
-    `SHORTEST_GAP` minutes. The overlap of an entry is the time that it shares with any of the entries before it in this
-    order.
+    A gap begins when all earlier entries have ended, and ends when the next entry begins. Gaps shorter than
+    `SHORTEST_GAP` minutes are left out. The overlap of an entry is the time that it shares with any of the entries
+    before it in this order.
     """
     timed = sorted(
         ((entry.started_at, entry.ended_at, entry) for entry in entries if entry.started_at and entry.ended_at),

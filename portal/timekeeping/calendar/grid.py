@@ -78,8 +78,9 @@ async def save(by: AgentReader, week: Week, typed: Typed, *, at: datetime) -> Re
 
     If a field was emptied, its entry is deleted. If another duration was typed, its entry gets this duration. If an
     empty field was filled in, a draft is logged. The report has the names of the fields that were saved, and for each
-    other field the reason why it was not saved: its text is not a duration, `TimeEntry.log`, `change` or `discard`
-    refuses, or the entry was added, changed, submitted or deleted since the page was loaded.
+    other field the reason why it was not saved. The reason is one of these: the text is not a duration;
+    `TimeEntry.log`, `change` or `discard` refuses; the entry was added, changed, submitted or deleted since the page
+    was loaded.
     """
     hours = await WorkingHours.of(by.id)
     cells = {cell.name: (row, cell) for row in week.rows for cell in row.cells if typed.was_changed(cell)}
@@ -117,7 +118,7 @@ async def _save(by: AgentReader, row: Row, cell: Cell, typed: Typed, workday: in
 def _refuse_overtaken(cell: Cell, text: str, key: uuid.UUID | None) -> None:
     """Raise `Conflict`, because the cell has changed since the page was loaded.
 
-    Do nothing if the entry in the cell was logged by this same form, which was then sent twice.
+    Do nothing if this same form has already logged the entry in the cell, because then the form was sent twice.
     """
     if any(entry.form_key is not None and entry.form_key == key for entry in cell.entries):
         return

@@ -158,7 +158,8 @@ class Week:
     def seen(self) -> dict[str, str]:
         """Return `Cell.seen` of each filled field, by the name of the field.
 
-        The form sends this back when it is saved, so that a change by somebody else in between is detected.
+        The page puts the result into a hidden field of the form. When the form is sent, changes made in the meantime by
+        somebody else can thus be detected.
         """
         return {cell.name: cell.seen for row in self.rows for cell in row.cells if cell.seen}
 

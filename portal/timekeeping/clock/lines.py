@@ -26,11 +26,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class TimerLine:
     """One timer as pages show it.
 
-    `on` is the id of the thing to which the timer is attached (see `timekeeping.logged_on`), and `place` the name of
-    that thing; both are "" for a timer that is not attached. `counted` is the total length of the finished stretches.
-    `since` is the beginning of the running stretch, or None if the timer is paused. `stopped_at` is the end of the
-    latest finished stretch. `ended_at` is when the timer was logged or discarded, or None. `hours` are the working
-    hours of the timer's agent.
+    `on` is the id of the case, project, service or kind to which the timer is attached (see `timekeeping.logged_on`),
+    and `place` is its name. Both are "" for a timer that is not attached. `counted` is the total length of the finished
+    stretches. `since` is the beginning of the running stretch, or None if the timer is paused. `stopped_at` is the end
+    of the latest finished stretch. `ended_at` is when the timer was logged or discarded, or None. `hours` are the
+    working hours of the timer's agent.
     """
 
     id: int

@@ -1,8 +1,8 @@
 """Timers: an agent starts one when the phone rings, pauses and resumes it, and logs it as a time entry (S1.3, D54).
 
-A timer is a row in the database, so it continues to run after the browser is closed and the agent signs out. At most one
-timer of an agent runs: starting or resuming another one pauses it. Each function that changes timers locks the agent's
-timers first, so that two tabs of one agent cannot interfere.
+A timer is a row in the database, so it continues to run after the browser is closed and the agent signs out. At most
+one timer of an agent runs at a time: starting or resuming a timer pauses the timer that runs. Each function that
+changes timers locks the agent's timers first, so that two tabs of one agent cannot interfere.
 """
 
 import uuid
@@ -65,7 +65,7 @@ class Timer(Table, tablename="timer"):
     async def start(
         cls, by: AgentReader, *, at: datetime, on: On | None = None, note: str = "", form_key: uuid.UUID | None = None
     ) -> Self:
-        """Start a timer for work on `on`, or without a purpose yet, and return the timer.
+        """Start a timer for work on `on`, such as a case, or a timer without a purpose yet, and return the timer.
 
         Pause the agent's timer that is running. If the agent has a timer on `on` already that has not ended, resume
         that timer instead and ignore `note`. Sending the same `form_key` again changes nothing. Raise `Invalid`
@@ -115,10 +115,10 @@ class Timer(Table, tablename="timer"):
             await _tell(by, at)
 
     async def keep(self, minutes: int, by: AgentReader, *, at: datetime) -> None:
-        """Pause a timer that was left running by mistake, and keep only `minutes` since it was last started or resumed.
+        """Pause a timer that was left running by mistake, and count only the first `minutes` of its latest segment.
 
-        Raise `Conflict` if the timer is no longer running, and `Invalid` (`keep`) if `minutes` is not positive or the
-        timer has not run for that long.
+        The latest segment began when the timer was last started or resumed. Raise `Conflict` if the timer is no longer
+        running, and `Invalid` (`keep`) if `minutes` is not positive or the latest segment is shorter than that.
         """
         since = await current().fetchval(
             "select began_at from timer_segment where timer_id = $1 and ended_at is null", self.id

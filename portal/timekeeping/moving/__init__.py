@@ -1,5 +1,5 @@
 """Merge cases and split one, together with the time that is logged on them (D53).
 
-An entry keeps its service when it moves, and therefore its approval. When cases are merged, settled entries, which are
+An entry that moves keeps its service, and therefore stays approved. When cases are merged, settled entries, which are
 on a document, move too. The column `settled_on_id` of such an entry refers to the case whose number is on the document.
 """

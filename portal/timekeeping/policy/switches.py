@@ -21,7 +21,7 @@ from portal.people.readers import AgentReader
 from portal.regions import time_zone
 
 RULES = "(select to_jsonb(r)::text from time_rules r)"
-"""SQL expression for the rules as JSON, for other queries to read along with their own columns; null for the defaults."""
+"""SQL expression for the rules as JSON, which other queries select as a further column; null if the defaults apply."""
 
 FIXING = """
 (select jsonb_build_object('tracks_time', r.tracks_time, 'own_edit_hours', r.own_edit_hours, 'locked_through', r.locked_through,

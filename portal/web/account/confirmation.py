@@ -42,8 +42,8 @@ def needs_password(request: Web) -> bool:
 def ask_for_password(request: Web) -> None:
     """Raise `Detour` to the page that asks for the password, unless the reader typed it within `CONFIRMED_FOR`.
 
-    Once the password is typed, the reader is redirected to the page of this request or, if the request sent a form, to
-    the page with that form. Use this for pages, and for forms that consist of a button only.
+    Once the password is typed, the reader is redirected to the page of this request. If the request sent a form, the
+    reader is redirected to the page with that form. Use this for pages, and for forms that consist of a button only.
     """
     if needs_password(request):
         back = request.scope["path"] if request.method == "GET" else page_of(request)

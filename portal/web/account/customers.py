@@ -1,4 +1,4 @@
-"""Let a contact who belongs to several customers, with one mail address and one password, switch between them."""
+"""Let a person who is a contact of several customers, with one mail address and one password, switch between them."""
 
 from datetime import datetime
 from typing import Any

@@ -52,8 +52,9 @@ def login_of(request: Web) -> int:
 async def renew_session(request: Web, credential_id: int, at: datetime, *, factor: str | None = None) -> None:
     """End all sessions of this person and begin a new one in this browser (R14, R17).
 
-    The caller's transaction must run as the sign-in role. `factor` is the second factor that was just proved. If it is
-    None, the new session keeps the factor of the ended one, unless the person has no second factor any more.
+    The caller's transaction must run as the sign-in role. `factor` is the second factor that was just proved. If
+    `factor` is None, the new session keeps the factor of the former session, unless the person has no second factor any
+    more.
     """
     visit = visit_of(request)
     before = visit.session.factor if visit.session else None

@@ -1,1 +1,1 @@
-"""Read the body of a request while it arrives: its limits, its form fields and files, and its CSRF token."""
+"""Read the body of a request while it arrives: enforce limits, check the CSRF token, and read form fields and files."""

@@ -37,9 +37,10 @@ async def read(request: Web) -> None:
     """Read the form of a request before its handler runs: check its CSRF token, store its files, and set `visit.form`.
 
     Do nothing for GET, HEAD and OPTIONS, or if the form has been read. If the form is too large or arrives too slowly,
-    or if its files cannot be stored now, save the text that arrived as a draft of the signed-in reader, and raise the
-    refusal. Raise `Forbidden` for a wrong CSRF token, and `SignInNeeded` if the session ended or the reader's rights
-    changed while the body arrived. If the handler takes no form, raise `BadRequest` for a form that has fields.
+    or if its files cannot be stored now, raise the refusal. For a signed-in reader, first save the text that has
+    arrived as a draft. Raise `Forbidden` for a wrong CSRF token, and `SignInNeeded` if the session ended or the
+    reader's rights changed while the body arrived. If the handler takes no form, raise `BadRequest` for a form that has
+    fields.
     """
     visit = visit_of(request)
     if request.method in SAFE or visit.form is not None:
@@ -125,9 +126,10 @@ async def _fill(form: Form, visit: Visit, request: Web, on_its_way: Arriving, ta
     """Read the fields of the request into `form`, and pass each file to `take_file`.
 
     The CSRF token must come before the files, because files are passed on only after it has been checked. Raise
-    `Forbidden` if a file comes first, or if the token belongs neither to the session or cookie of this request nor to
-    an earlier session of this person. For a token of an earlier session, save the text as a draft and raise
-    `SignInNeeded`, which leads back to the form's page. Raise `TooLarge` for too many fields or too much text.
+    `Forbidden` if a file comes before the token, or if the token is foreign: it belongs neither to this request's
+    session or cookie nor to an earlier session of this person. For a token of an earlier session, save the text as a
+    draft and raise `SignInNeeded`, which leads back to the form's page. Raise `TooLarge` for too many fields or too
+    much text.
     """
     body = Body(on_its_way.chunks(), request.headers.get("content-type", ""))
     checked = visit.is_ours(request.headers.get("x-csrf-token", ""))

@@ -78,8 +78,8 @@ class Unsent:
 def address_of(request: Web, form_key: uuid.UUID | None = None) -> str:
     """Return the path under which the draft of this request is stored.
 
-    If the URL of the request has the query string `?draft=<key>`, return it with the path. `form_key`, if given,
-    replaces the key.
+    If the URL of the request has the query string `?draft=<key>`, the result ends with this query string. `form_key`,
+    if given, replaces the key.
     """
     path, key = request.scope["path"], _key(request.query_params.get("draft", ""))
     return f"{path}?draft={form_key or key}" if key else path
@@ -199,8 +199,8 @@ async def begun(reader: Reader, address: str, typed: dict[str, str]) -> Draft:
 async def begun_here(request: Web, reader: Reader, typed: dict[str, str] | None) -> Draft:
     """Return the `Draft` with which to fill in a form whose address ends with `?draft=<key>`.
 
-    `typed` are the texts of a form that was just refused. If it is None, the page is only loaded: return the draft
-    stored under the key in the URL, or an empty draft with a new key if the URL has none.
+    `typed` are the texts of a form that was just refused. If `typed` is None, the page is only loaded. Then return the
+    draft stored under the key in the URL, or an empty draft with a new key if the URL has no key.
     """
     path, asked = request.scope["path"], _key(request.query_params.get("draft", ""))
     if typed is None and asked is None:

@@ -1,4 +1,4 @@
-"""Handle what a page sends before its form is sent: the text so far, the files so far, and which files to remove."""
+"""Serve the requests that a page makes before its form is sent: save text and files, remove files, preview, discard."""
 
 import uuid
 from datetime import datetime
