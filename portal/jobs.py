@@ -1,7 +1,4 @@
-"""Enqueue jobs, to be run later by the worker, in the caller's transaction.
-
-A job exists only if the transaction commits.
-"""
+"""Enqueue jobs for the worker. A job is stored in the caller's transaction, so it exists only if that commits."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -79,8 +79,9 @@ def cash_amount(amount: Decimal, step: Decimal, digits: int) -> Decimal:
 def parse_money(text: str, digits: int, *, largest: Decimal = LARGEST) -> Decimal:
     """Return the amount that was typed as `1234.5` or `1234,50`, with `digits` decimals.
 
-    Raise `ValueError` with a message for the person who typed it if it is not a number, is negative or above `largest`,
-    or has more than `digits` decimals. Thousands separators are refused, because `1,234` can be read in two ways.
+    Raise `ValueError`, with a message for the person who typed the text, if it is not a number, if the amount is
+    negative or above `largest`, or if it has more than `digits` decimals. Thousands separators are refused, because
+    `1,234` can be read in two ways.
     """
     example = "1234" + "." * bool(digits) + "50000"[:digits]
     match = _NUMBER.fullmatch(text.strip(" \u00a0"))

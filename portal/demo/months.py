@@ -28,7 +28,8 @@ def plan(scenario: Scenario) -> None:
     """Plan the billing run of every month, the issuing of its drafts on the next working day, and the payments.
 
     For the latest month that is billed for all customers, a part of one invoiced entry is credited. Last month is
-    billed only for the customers in `DONE_FIRST`, by a billing run 25 minutes before now, whose draft is not issued.
+    billed only for the customers in `DONE_FIRST`, by a billing run 25 minutes before now. The draft of that run is not
+    issued.
     """
     calendar = scenario.calendar
     everybody = [customer.id for customer in scenario.customers.values()]

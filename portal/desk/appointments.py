@@ -169,7 +169,7 @@ class Appointment(Table, tablename="appointment"):
         """Mark the appointment as held or cancelled: set the column `column` to `at`, and add a log line of this kind.
 
         Do nothing if this column is set already. `column` is `done_at` or `cancelled_at`, and `other` is the value of
-        the other one of these columns. Raise `Conflict` if `other` is not None.
+        the one that is not `column`. Raise `Conflict` if `other` is not None.
         """
         if other is not None:
             raise Conflict("This appointment was held or called off in the meantime.")

@@ -41,7 +41,7 @@ async def compose(
     """Return a mail, as `_letter` does, signed with the name in PORTAL_MAIL_FROM or else with the company's name.
 
     Before the company is set up, the signature is "the support portal". Replies go to `answers_to`, or else to the mail
-    address of the company; the text of the mail says so.
+    address of the company; the text of the mail names this address.
     """
     async with transaction(SYSTEM, readonly=True):
         company = await Company.find()

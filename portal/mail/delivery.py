@@ -41,8 +41,7 @@ class Delivery:
         return LETTERS[self.kind]
 
     async def begin(self, to: Addressee, *, has_server: bool) -> bool:
-        """Record the mail to `to` as waiting, kept or refused. Return True if it is waiting, so that it is to be sent
-        now.
+        """Record the mail as waiting, kept or refused, and return True if it is waiting, so that it is sent now.
 
         If `has_server` is False, the mail is recorded as kept. If a mail server has refused the address before, the
         mail is recorded as refused, unless it has a link for signing in. If the recipient has been erased, record

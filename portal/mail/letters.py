@@ -1,4 +1,4 @@
-"""List the kinds of mails: which function writes each from the ids of its job, and what records its outcome.
+"""List the kinds of mails: which function writes a mail from the ids of its job, and which one records the outcome.
 
 A mail contains only what its recipient may see, and its links begin with the base URL (R8).
 """

@@ -77,8 +77,8 @@ array(
 """
 """SQL for the ids of the managers of the case's department or, without one, of the department of the case's agent.
 
-The case is `k` and its agent is `h`. The managers are those who are designated for the department or for one above it;
-if nobody is, all managers.
+The case is `k` and its agent is `h`. These are the managers who are designated for the department or for a department
+above it; if there are none, all managers.
 """
 
 ENDING = f"""

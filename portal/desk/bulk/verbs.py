@@ -74,8 +74,8 @@ class Rule:
 
     `column` is the SQL for the present value of the case `c` as text, and `value_of` returns this value for a `Case`.
     `write` sets a value, and returns whether that changed the case. `check` raises `Invalid` at the field `value` for a
-    value that no case can get. If there is a `put_back`, a change that undoes another change calls it instead of
-    `write`, because it also accepts former values that `write` refuses.
+    value that no case can get. If there is a `put_back`, a change that undoes another change calls `put_back` instead
+    of `write`, because `put_back` also accepts former values that `write` refuses.
     """
 
     column: str

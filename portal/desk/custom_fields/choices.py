@@ -35,7 +35,7 @@ class FieldChoice(Endable, Table, tablename="case_field_choice"):
 
     @classmethod
     async def listed(cls, field: int) -> list["FieldChoice"]:
-        """Return all choices of a custom field in the order in which they were added, also those that have ended."""
+        """Return all choices of a custom field, also those no longer offered, in the order in which they were added."""
         return await cls.objects().where(cls.field_id == field).order_by(cls.position).order_by(cls.id)
 
     @classmethod

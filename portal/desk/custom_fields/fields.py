@@ -15,7 +15,7 @@ from portal.errors import Conflict, Invalid
 from portal.fields import Checked, identifier, in_range, line, one_of, optional, yes_or_no
 
 MOST = 40
-"""The maximum number of custom fields that have not ended, so that a form can show them all."""
+"""The maximum number of custom fields that are offered, so that a form can show them all."""
 FULL = f"There are {MOST} fields, which is the most. Stop offering one first."
 EVERY, SOME = "every", "some"
 """The values of `FieldFacts.for_types`: cases of every type have the field, or only cases of the types in `types`."""
@@ -69,7 +69,7 @@ class CaseField(Endable, Table, tablename="case_field"):
 
     @classmethod
     async def listed(cls) -> list["CaseField"]:
-        """Return all custom fields in the order of their positions, also those that have ended."""
+        """Return all custom fields, including those no longer offered, in the order of their positions."""
         return await cls.objects().order_by(cls.position).order_by(cls.id)
 
     @classmethod
@@ -135,7 +135,7 @@ class CaseField(Endable, Table, tablename="case_field"):
 
     @classmethod
     async def _is_full(cls) -> bool:
-        """Return whether there are `MOST` custom fields that have not ended.
+        """Return whether `MOST` custom fields are offered, so that no more can be added.
 
         The table is locked, so that two people who add a field at once cannot exceed `MOST`.
         """
@@ -143,7 +143,7 @@ class CaseField(Endable, Table, tablename="case_field"):
         return await cls.count().where(cls.ended_at.is_null()) >= MOST
 
     async def resume(self) -> None:
-        """Offer the field again. Raise `Conflict` if there are `MOST` other custom fields that have not ended."""
+        """Offer the field again. Raise `Conflict` if `MOST` other custom fields are offered."""
         if self.ended_at and await CaseField._is_full():
             raise Conflict(FULL)
         await super().resume()

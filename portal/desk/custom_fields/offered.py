@@ -95,9 +95,9 @@ def read_number(text: str, locale: str) -> Decimal:
 async def offered(by: Reader, *, case_id: int | None = None, case_type_id: int | None = None) -> list[OfferedField]:
     """Return the custom fields that `by` may fill in, in their order.
 
-    Fields in which the case with the id `case_id` has a value are included. Any other field is left out if it has
-    ended, or if cases of the type `case_type_id` do not have it. A choice that has ended is left out unless the case
-    has this choice. A field of the kind `choice` without any choice is left out too.
+    Fields in which the case with the id `case_id` has a value are included. Any other field is left out if an admin has
+    ended it, or if cases of the type `case_type_id` do not have it. A choice that an admin has ended is left out unless
+    the case has this choice. A field of the kind `choice` without any choice is left out too.
     """
     rows = await current().fetch(_OFFERED, case_id, by.is_contact)
     found = [

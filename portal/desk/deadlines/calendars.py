@@ -106,7 +106,7 @@ def _typed(hours: Hours, weekday: int) -> list[str]:
 
 
 async def hold() -> None:
-    """Wait until no other transaction computes deadlines, and let none begin to do so until this transaction ends.
+    """Wait until no other transaction computes deadlines, and block such transactions until this transaction ends.
 
     The caller then changes business hours or targets, and no deadline that was computed with the old values is stored
     after the change. The job that `recounting.begin` enqueues recomputes the deadlines that were stored before.

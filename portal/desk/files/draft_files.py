@@ -33,7 +33,7 @@ class DraftFile:
 
 
 def left_out(name: str) -> str:
-    """Return the error message for a file that was not kept because the form has `MAX_FILES` files already."""
+    """Return the error message for a file that was not added because the form has `MAX_FILES` files already."""
     return f"“{name}” is left out: a message has at most {attachments.MAX_FILES} files."
 
 

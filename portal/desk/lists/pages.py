@@ -1,9 +1,9 @@
 """Write the SQL for the cases of one page of a list.
 
-A list that is sorted by status, agent or customer has few groups of equal cases. If it is long, it is read group by
-group: each group gives as many cases as the page needs, in the order of an index, and reading ends once the page is
-full. So the cost of a page does not depend on the number of cases. A short or a filtered list is sorted as a whole
-instead, because it may have few cases in many groups.
+A list that is sorted by status, agent or customer has few groups of equal cases. If such a list is long, it is read
+group by group: each group gives as many cases as the page needs, in the order of an index, and reading ends once the
+page is full. So the cost of a page does not depend on the number of cases. A short or a filtered list is sorted as a
+whole instead, because it may have few cases in many groups.
 """
 
 from collections.abc import Sequence

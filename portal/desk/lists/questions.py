@@ -40,12 +40,12 @@ class Question:
     """The view, filters, order and page of an agent's list of cases.
 
     A filter without values does not limit the list. For a filter with several values, a case must have one of them.
-    `statuses` are ids of configured statuses, or categories, which stand for all of their statuses. Agents (`NOBODY`
+    `statuses` has ids of configured statuses, and categories; a category stands for all its statuses. Agents (`NOBODY`
     for none), customers, departments, types and tags are ids. `text` is the search text. `turned` reverses the usual
     direction of `sort`. `at` is the present instant, with which deadlines are compared. `page` is the number of the
-    page, `after` the cursor of the row after which it begins, and `before` the cursor of the row before which it ends.
-    `own` is the id of the saved view on which the list is based; the list may have other filters by now. `custom_fields`
-    are the filters by custom fields.
+    page, `after` the cursor of the row after which the page begins, `before` the cursor of the row before which the
+    page ends. `own` is the id of the saved view on which the list is based; the list may have other filters by now.
+    `custom_fields` are the filters by custom fields.
     """
 
     view: CaseView = CaseView.ALL

@@ -25,9 +25,9 @@ class FoundCase:
     """A case as the results of a search show it.
 
     `subject` and `excerpt` are pieces of text, in which the matching words are marked. `excerpt` is from the message
-    with the most matching words, whose id is `message_id`; it is empty if no message has a matching word. `author` is
-    the author of this message, and `is_note` says whether the message is a note. `status_word` is the name of the
-    status for the reader.
+    with the most matching words, and `message_id` is the id of this message. If no message has a matching word,
+    `excerpt` is empty. `author` is the author of this message, and `is_note` says whether the message is a note.
+    `status_word` is the name of the status for the reader.
     """
 
     number: int

@@ -33,8 +33,8 @@ Row = TypeVar("Row")
 class Found(Generic[Row]):
     """One page of the results of a search.
 
-    `total` is the number of cases on all pages; `MOST` + 1 stands for any larger number. `after` is the cursor of the
-    next page, or None on the last page.
+    `total` is the number of cases on all pages; `MOST` + 1 stands for any number above `MOST`. `after` is the cursor of
+    the next page, or None on the last page.
     """
 
     rows: Sequence[Row] = field(default=())
@@ -52,7 +52,7 @@ class Found(Generic[Row]):
 
 
 TOTAL = f"(select case when count(*) > {MOST} then count(*) else count(distinct id) end from hits)"  # noqa: S608
-"""SQL expression for the number of cases found, `MOST` + 1 for any larger number; for queries with `hits_sql`."""
+"""SQL expression for the number of cases found, or `MOST` + 1 if there are more; for queries with `hits_sql`."""
 
 
 def hits_sql(reader: Reader, is_better: str = "false") -> str:

@@ -43,8 +43,8 @@ async def give_to_department(
 ) -> None:
     """Give the case to the department with this id, or to none if `department_id` is None.
 
-    The agent of the case keeps it if `department_id` is None, if the agent is in that department or in one below it, or
-    with `keeps_agent`; otherwise the case becomes unassigned. Customers do not see the department. Raise `Invalid` at
+    The case keeps its agent if `department_id` is None, if `keeps_agent` is True, or if the agent is in that department
+    or in one below it. Otherwise the case becomes unassigned. Customers do not see the department. Raise `Invalid` at
     the field `department` if there is no such department, and `Conflict` if the case was given to another department
     since it was loaded.
     """

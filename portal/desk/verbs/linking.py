@@ -62,7 +62,7 @@ def links_sql(case_id: str, visible: str, *, for_contact: bool) -> str:
 
 
 async def link(case: "Case", other: "Case", *, by: AgentReader, at: datetime) -> None:
-    """Link two cases, of the same or of different customers, and record the link in both logs, for agents only.
+    """Link two cases of the same or of different customers, and add a line that only agents see to both logs.
 
     If they are linked already, do nothing. Raise `Invalid` at the field `number` for a link of a case with itself, and
     `Conflict` if one of the cases was merged.
@@ -81,7 +81,7 @@ async def link(case: "Case", other: "Case", *, by: AgentReader, at: datetime) ->
 
 
 async def unlink(case: "Case", other: "Case", *, by: AgentReader, at: datetime) -> None:
-    """Remove the link between two cases, and record the removal in both logs, for agents only.
+    """Remove the link between two cases, and add a line that only agents see to both logs.
 
     Both cases are locked until the transaction ends. If they are not linked, do nothing. Raise `Conflict` if one of
     them was merged.

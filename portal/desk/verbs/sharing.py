@@ -94,8 +94,8 @@ async def watchers_of(case: "Case") -> list[Offered]:
 async def watch(case: "Case", contact_id: int | None, *, by: Reader, at: datetime) -> None:
     """Make a contact of the case's customer a watcher, and notify them. Do nothing if they watch the case already.
 
-    Raise `Invalid` at the field `contact` if `contact_id` is None, the contact of the case, a contact of another
-    customer, or one whose access has ended. Raise `NotFound` if `by` may not choose watchers.
+    Raise `Invalid` at the field `contact` if `contact_id` is None, or if the contact is the contact of the case,
+    belongs to another customer or has lost access. Raise `NotFound` if `by` may not choose watchers.
     """
     name = await _colleague(case, contact_id)
     await lock(case, by)
@@ -180,7 +180,8 @@ async def _colleague(case: "Case", contact_id: int | None, field: str = "contact
 async def copy_watchers(case: "Case", made: "Case") -> None:
     """Let the watchers of `case` watch the case `made` too, which was split off from `case` or continues it.
 
-    If `case` is confidential, its contact watches `made` too, unless the contact of `made` is the same.
+    If `case` is confidential, the contact of `case` watches `made` too, unless this contact is also the contact of
+    `made`.
     """
     await current().execute(_COPY, case.id, made.id, case.contact_id, made.contact_id, made.opened_at)
 

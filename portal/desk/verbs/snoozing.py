@@ -1,6 +1,6 @@
 """Snooze a case: it leaves the working views until an instant, or until the customer replies (S3.18).
 
-The database ends the snooze of a case on which the customer replies, or that is done (`m0332`). Deadlines continue.
+If the customer replies or the case becomes done, the database ends the snooze (`m0332`). Deadlines continue.
 """
 
 from datetime import date, datetime, timedelta

@@ -74,7 +74,7 @@ async def standing(status_id: int) -> Standing:
 
 
 async def first_of(status: Status) -> Standing:
-    """Return the status of a category that the portal itself sets: the first; statuses that have ended come last."""
+    """Return the first status of a category, which the portal itself sets. Statuses no longer offered come last."""
     return _read(await current().fetchrow(_FIRST, status.value))
 
 

@@ -19,7 +19,7 @@ from portal.fields import Checked, identifier, in_range, line, one_of, optional,
 LONGEST = 60
 """The maximum number of characters of a name, so that it fits the column of a list."""
 MOST = 50
-"""The maximum number of statuses that have not ended, because the menu of a case shows all of them."""
+"""The maximum number of statuses that are offered, because the menu of a case shows all of them."""
 FULL = f"There are {MOST} statuses, which is the most. End one that nobody needs."
 EVERY, SOME = "every", "some"
 """The values of `StatusFacts.moves`: every other status may follow, or only those in `next`."""
@@ -56,7 +56,7 @@ class CaseStatus(Endable, Table, tablename="case_status"):
     `position` orders the statuses of a category; the portal itself sets the first. `pauses` says whether the clock of a
     case is paused. With `moves_freely`, every other status may follow, and the rows of `StatusMove` are ignored;
     without it, only the statuses in these rows may follow. `remind_days` and `close_days` are as in `StatusFacts`, None
-    for never. A status that has ended is no longer offered, but cases in it stay in it.
+    for never. A status that has ended is no longer offered, but cases that have it keep it.
     """
 
     id = BigSerial(primary_key=True)
@@ -77,12 +77,12 @@ class CaseStatus(Endable, Table, tablename="case_status"):
 
     @classmethod
     async def offered(cls) -> list["CaseStatus"]:
-        """Return the statuses that have not ended, by category and position."""
+        """Return the statuses that are still offered, by category and position."""
         return [one for one in await cls.listed() if not one.ended_at]
 
     @classmethod
     async def listed(cls) -> list["CaseStatus"]:
-        """Return all statuses, by category and position."""
+        """Return all statuses, including those no longer offered, by category and position."""
         found = await cls.objects().order_by(cls.position).order_by(cls.id)
         return sorted(found, key=lambda one: list(Status).index(one.status))
 
@@ -161,7 +161,7 @@ class CaseStatus(Endable, Table, tablename="case_status"):
 
     @classmethod
     async def _is_full(cls) -> bool:
-        """Return whether there are `MOST` statuses that have not ended.
+        """Return whether `MOST` statuses are offered, so that no more can be added.
 
         The table is locked, so that two people who add a status at once cannot exceed `MOST`.
         """
@@ -169,7 +169,7 @@ class CaseStatus(Endable, Table, tablename="case_status"):
         return await cls.count().where(cls.ended_at.is_null()) >= MOST
 
     async def resume(self) -> None:
-        """Offer the status again. Raise `Conflict` if `MOST` other statuses have not ended."""
+        """Offer the status again. Raise `Conflict` if `MOST` other statuses are offered."""
         if self.ended_at and await CaseStatus._is_full():
             raise Conflict(FULL)
         await super().resume()
@@ -177,7 +177,7 @@ class CaseStatus(Endable, Table, tablename="case_status"):
     async def end(self, at: datetime) -> None:
         """End the status, so that it is no longer offered.
 
-        Raise `Conflict` if no other status of its category is left, and the portal itself sets that category.
+        Raise `Conflict` if this is the last offered status of a category that the portal itself sets (`NEEDED`).
         """
         await current().execute("lock table case_status in share row exclusive mode")
         left = [one for one in await CaseStatus.offered() if one.category == self.category]
@@ -209,7 +209,7 @@ class CaseStatus(Endable, Table, tablename="case_status"):
     def may_follow(self, before: "CaseStatus") -> bool:
         """Return whether an admin may allow this status after `before`.
 
-        This status must be another one that has not ended, and no case becomes new again.
+        This status must be another one than `before`, it must still be offered, and it must not make a case new again.
         """
         is_new_again = self.status is Status.NEW and before.status is not Status.NEW
         return self.id != before.id and not self.ended_at and not is_new_again
