@@ -4,9 +4,10 @@ from portal.web.visit import Visit
 
 
 def content_security_policy(nonce: str) -> str:
-    """Return the content security policy of a page: scripts with this nonce only, and all else from this origin only.
+    """Return the content security policy of a page, which allows only scripts with this nonce.
 
-    Style elements with this nonce and images in `data:` URLs are allowed too. No site may show the page in a frame.
+    Other content is allowed only from the portal's own origin, except style elements with this nonce and images in
+    `data:` URLs. No site may show the page in a frame.
     """
     return (
         f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; font-src 'self'; "

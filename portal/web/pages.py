@@ -90,12 +90,12 @@ def on_refusal(
     only: Collection[str] | None = None,
     **fixed: Any,
 ) -> Callable[[Handler], Handler]:
-    """Return a decorator for the route handler of a form: if the handler refuses the form, its page is shown again.
+    """Return a decorator for the route handler of a form: if the handler refuses the form, show the form's page again.
 
-    The handler refuses the form by raising `Invalid` or one of the types in `also`. The page is `show(request,
-    errors=..., typed=..., **fixed)`, as `refused` describes. If `show` and the handler have a parameter in common, such
-    as the id in the URL, the reader or the form, `show` gets the same value as the handler. Write this decorator below
-    Litestar's `@post`.
+    The handler refuses the form by raising `Invalid` or one of the types in `also`. Then `show` makes the page; it is
+    called as `refused` describes, with `fixed` as further arguments. If `show` and the handler have a parameter in
+    common, such as the id in the URL, the reader or the form, `show` gets the same value as the handler. Write this
+    decorator below Litestar's `@post`.
 
     For a form with passwords or codes, `only` lists the fields whose values may be shown again. Then no other value is
     shown, no draft is saved, and `show` runs without a transaction if nobody is signed in.

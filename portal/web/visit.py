@@ -72,7 +72,7 @@ class Visit:
     rules: Rules = field(default_factory=lambda: Rules.read(None))
     """The rules of time tracking, which are read together with the session."""
     snapshot: str = ""
-    """A database snapshot from before the page's data was read; the page's event stream sends all changes since then."""
+    """A database snapshot from before the page's data was read. The page's event stream sends all later changes."""
     end_reading: Callable[[], Awaitable[None]] = _nothing
     """A function that ends the gate's read-only transaction. Call it before opening a transaction that writes.
 
@@ -203,5 +203,8 @@ def wants_fragment(request: ASGIConnection[Any, Any, Any, Any]) -> bool:
 
 
 def now() -> datetime:
-    """Return the current instant in UTC. Handlers receive it as the parameter `at`; nothing below them reads the clock."""
+    """Return the current instant in UTC.
+
+    Handlers receive this instant as the parameter `at` and pass it on, so that the code they call reads no clock.
+    """
     return datetime.now(UTC)

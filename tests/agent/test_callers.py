@@ -243,7 +243,7 @@ async def test_two_admins_who_add_an_address_at_once_do_not_undo_each_other(app:
 async def test_a_caller_ends_comes_back_and_is_erased_and_exported(
     app: Gate, noor: Browser, ines: Browser, dsn: str
 ) -> None:
-    """D58, R89: Noor downloads a caller's data, ends and restores their access, and erases them.
+    """D58, R89: Noor downloads a caller's data, ends the caller's record and restores it, and erases the caller.
 
     Sending each form again changes nothing, and Ines, who is not an admin, may not download the data. The page of the
     erasure counts the caller's cases and messages. The case of the erased caller shows "Former contact".

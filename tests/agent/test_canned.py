@@ -36,7 +36,7 @@ async def names(browser: Browser, case: Case, find: str = "") -> list[str]:
 async def test_agents_keep_their_own_replies_and_managers_those_for_everybody(
     ines: Browser, max_: Browser, case: Case
 ) -> None:
-    """Colleagues get 404 for a private canned reply; all agents can use a shared one, only managers can change it."""
+    """Colleagues get 404 for a private canned reply; all agents can use a shared one, but only managers change it."""
     assert (await ines.send_form(HERE, facts("Mine"))).status_code == 303
     assert (await ines.send_form(HERE, facts("Shared", shared="yes"))).status_code == 403
     assert (await max_.send_form(HERE, facts("Shared", shared="yes"))).status_code == 303

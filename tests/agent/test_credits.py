@@ -20,10 +20,10 @@ INVOICE = "/agent/invoices/2026-0147"
 
 
 async def test_a_credit_is_seen_before_it_is_issued(app: Gate) -> None:
-    """D38, D39: the form shows the sum before Max issues the credit note. Ada can then open and download it too.
+    """D38, D39: the form shows the sum before Max issues the credit note, which Ada can then open and download too.
 
-    Invoice and credit note name each other. A form with another sum than the shown one issues nothing, and the same
-    form sent again creates no second credit note.
+    The pages of the invoice and of the credit note name each other. A form with another sum than the shown one issues
+    nothing, and the same form sent again creates no second credit note.
     """
     async with transaction(MAX):
         await issued(60, 30, comment="Router replaced")

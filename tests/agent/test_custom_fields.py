@@ -137,7 +137,7 @@ async def test_two_agents_who_change_different_fields_undo_nothing(ines: Browser
 async def test_the_log_the_filters_and_the_zip_file_have_values_as_the_reader_writes_them(
     ines: Browser, ada: Browser, case: Case
 ) -> None:
-    """S3.17, S3.18: numbers and dates in fields are written in the reader's locale. Ada's ZIP file has no hidden field."""
+    """S3.17, S3.18: numbers and dates in fields are in the reader's locale; Ada's ZIP file has no hidden field."""
     power, since = await made("Power draw", "number"), await made("Bought on", "date")
     status, secret = await made("Status"), await made("Warranty", hidden=True)
     await filled(case, {power.id: Decimal("1234.5"), since.id: date(2026, 3, 1), status.id: "lent", secret.id: "gone"})
@@ -245,7 +245,7 @@ async def _of(location: str) -> Case:
 
 
 async def test_a_type_that_is_no_number_is_refused_beside_one_that_is(app: Gate) -> None:
-    """If one of the case types for which a custom field is meant is not a number, the form of the field gets 422."""
+    """The form that limits a custom field to some case types gets 422 if one of these types is not a number."""
     field = await made("Site")
     async with await Browser.of(app, NOOR) as noor:
         answer = await noor.send_form(

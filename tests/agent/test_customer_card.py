@@ -1,4 +1,4 @@
-"""Test the page of a customer: its work, hours and invoices in one place, and what agents and managers may see of them."""
+"""Test the page of a customer: work, hours and invoices in one place, and what agents and managers may see of them."""
 
 from datetime import date, timedelta
 

@@ -169,8 +169,8 @@ async def test_the_page_of_a_handover_says_whom_the_rules_choose_and_the_report_
     """S3.9: if the dispatch rules choose agents in turn, the page of a handover lists the first 100 of 101 cases.
 
     It names the agent who will get each case. Nothing changes before the handover is confirmed; afterwards the page
-    shows how many cases each agent got. If a
-    second manager then hands over the same cases, nothing changes, and the page says that somebody else was faster.
+    shows how many cases each agent got. If a second manager then hands over the same cases, nothing changes, and the
+    page says that somebody else was faster.
     """
     cases = [case]
     async with transaction(INES):
@@ -203,7 +203,7 @@ async def test_the_page_of_a_handover_says_whom_the_rules_choose_and_the_report_
 
 
 async def test_an_agent_on_the_phone_gets_the_case_that_they_open(ines: Browser, rule: DispatchRule) -> None:
-    """S1.3, S3.8: an agent who opens a case gets it, or chooses that it goes to the agent whom the rules choose."""
+    """S1.3, S3.8: an agent who opens a case gets the case, or leaves the choice of its agent to the dispatch rules."""
     page = (await ines.get("/agent/cases/new?customer=1")).text
     form = next(one for one in [form_of(page, "/agent/cases/new")] if one)
     assert form.fields["to"] == ["me"]

@@ -88,7 +88,7 @@ WITHOUT_A_PAGE_OF_THEIR_OWN = (
     "/agent/time/week",
     "/agent/timer/{timer}",
 )
-"""Edit forms that are part of another page, or whose fields decide who may open the form again.
+"""Edit forms that are part of another page, or that have a field which decides who may open the form again.
 
 Separate tests prove that these forms undo nobody's change.
 """

@@ -174,9 +174,9 @@ async def test_a_list_of_25_rows_has_less_than_40_kb_and_12_on_the_wire(app: Gat
 
 
 async def test_the_customer_of_a_new_case_is_found_by_typing(ines: Browser) -> None:
-    """Without JavaScript, Ines enters a part of a customer's name: a single match is chosen, several are shown as links.
+    """Without JavaScript, Ines enters a part of a customer's name in the form of a new case.
 
-    An ended customer is not found.
+    A single match is chosen; several matches are shown as links. A customer that has ended is not found.
     """
     await customers(40)
     found = await ines.get("/agent/cases/new?customer_typed=globex&customer=")

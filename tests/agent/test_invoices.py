@@ -62,7 +62,7 @@ async def test_a_draft_shows_its_lines_and_its_time(app: Gate) -> None:
 async def test_the_drafts_that_are_ticked_are_issued_and_the_others_are_named(app: Gate) -> None:
     """Max issues the ticked drafts, with consecutive numbers; the page then names each draft that cannot be issued.
 
-    The value of each box is the id of the draft and the sum that the page showed. A value without the sum, or with
+    The value of each tick box names the draft and the sum that the page showed. A value without the sum, or with
     another sum than the draft has, gets 409. Sending the form again issues nothing and gets 409. A form without ticks
     gets 422, and Ines, who is not a manager, gets 403.
     """

@@ -120,7 +120,7 @@ async def test_without_a_successor_cases_are_unassigned_and_time_waits_for_a_man
 
 
 async def planned(case: Case, **typed: str) -> Appointment:
-    """Plan a visit of Ines on the case for the day after tomorrow, and return it. `typed` replaces fields of the form."""
+    """Plan a visit of Ines on the case for the day after tomorrow, and return it. `typed` replaces default values."""
     day = (now() + timedelta(days=2)).date().isoformat()
     facts = AppointmentFacts(**{"day": day, "begins": "10:00", "ends": "11:00", "agent_id": str(INES.id)} | typed)
     async with transaction(INES):
@@ -153,7 +153,7 @@ async def test_planned_appointments_of_who_leaves_go_to_a_colleague(noor: Browse
 
 
 async def test_without_a_successor_planned_appointments_are_called_off(case: Case) -> None:
-    """S1.11: if Ines leaves without a successor, her planned appointment is cancelled, and no new one can be planned."""
+    """S1.11: if Ines leaves without a successor, her planned appointment is cancelled, and none can be planned anew."""
     coming = await planned(case)
     await end(INES)
     assert await appointments() == {coming.id: (INES.id, True)}
@@ -162,7 +162,7 @@ async def test_without_a_successor_planned_appointments_are_called_off(case: Cas
 
 
 async def test_an_appointment_that_is_planned_while_its_agent_is_ended_is_handed_over_or_refused(case: Case) -> None:
-    """S1.11: if a visit of Ines is planned while her access is being ended, it goes to her successor or is refused."""
+    """S1.11: a visit of Ines that is planned while her access is being ended goes to her successor or is refused."""
     outcomes = await asyncio.gather(planned(case), end(INES, visitor_id=MAX.id), return_exceptions=True)
     assert outcomes[1] is None
     assert isinstance(outcomes[0], Appointment | Invalid)
@@ -444,7 +444,7 @@ async def test_an_ending_goes_through_although_some_of_the_time_is_approved_at_t
 
 
 async def test_a_contact_of_another_customer_is_no_successor(noor: Browser, case: Case) -> None:
-    """R29: when Noor ends Ada's access, Ada's cases cannot go to Gil, a contact of another customer, or to Ada herself."""
+    """R29: when Noor ends Ada's access, Ada's cases cannot go to Gil of another customer, nor to Ada herself."""
     assert (await noor.send_form(ADA_ENDS, {"contact": str(GIL.id)})).status_code == 422
     assert (await noor.send_form(ADA_ENDS, {"contact": str(ADA.id)})).status_code == 422
     assert (await case_of(case.number)).contact_id == ADA.id

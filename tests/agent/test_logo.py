@@ -1,4 +1,4 @@
-"""Test the company's logo: an admin uploads a file, the portal redraws it, and the sign-in page and invoices show it."""
+"""Test the company's logo: an admin uploads a file, the portal redraws it, and sign-in page and invoices show it."""
 
 import io
 import re

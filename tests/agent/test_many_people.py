@@ -116,7 +116,7 @@ async def test_contacts_of_large_customers_find_their_colleagues_by_name(ada: Br
 
 @pytest.mark.usefixtures("crowd")
 async def test_one_of_many_agents_is_assigned_by_name(ines: Browser, case: Case) -> None:
-    """S3.9: a case is assigned to the agent whose name is typed, or to nobody; an ambiguous or unknown name is refused."""
+    """S3.9: a case is assigned to the agent whose name is typed, or to nobody. An ambiguous or unknown name gets 422."""
     here = f"/agent/cases/{case.number}/assignment"
     assert '<select id="agent"' not in (await ines.get(here)).text
 

@@ -28,7 +28,7 @@ LATER = PriceFacts(effective_from="2026-11-01", fee="550", included="5h", overag
 
 @pytest.fixture
 async def plan(dsn: str) -> int:
-    """Create a subscription of Acme from October on, for 500 a month with 10 hours included; return the service's id."""
+    """Create a subscription of Acme from October on, at 500 a month with 10 hours included; return the service's id."""
     async with transaction(SYSTEM):
         return await a_service(ACME, ACME_CONTRACT, "Care", **PLAN)
 

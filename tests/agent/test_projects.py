@@ -159,7 +159,7 @@ async def test_of_two_managers_who_change_a_project_neither_undoes_the_other(max
 
 
 async def test_time_on_a_project_counts_against_its_budget(ines: Browser, max_: Browser, project: Project) -> None:
-    """S2.2, S3.30: a project's page shows the time worked, the amount for approved time, and what is left of the budget.
+    """S2.2, S3.30: a project's page shows the time worked, the amount for approved time, and the rest of the budget.
 
     If more is logged than the budget allows, the page shows by how much.
     """
@@ -210,9 +210,10 @@ async def test_support_and_project_time_of_a_contract_stand_on_one_invoice(case:
 async def test_a_case_is_connected_to_a_project_and_both_sides_show_it(
     ines: Browser, app: Gate, case: Case, project: Project
 ) -> None:
-    """S3.39: a connected case and project name each other on their pages, and the list of cases has a filter by project.
+    """S3.39: the pages of a case and of the project to which it is connected name each other.
 
-    Ada reads the project's name on her case, but no budget, and gets 404 for the page of the project.
+    The list of cases can be filtered by project. Ada reads the project's name on her case, but no budget, and gets 404
+    for the page of the project.
     """
     async with transaction(INES):
         await (await Case.find(case.number, INES)).change_facts(by=INES, at=NOW, project_id=project.id)

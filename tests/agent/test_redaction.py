@@ -252,7 +252,7 @@ async def test_a_held_reply_that_goes_out_at_this_moment_is_not_waited_for(dsn: 
 async def test_a_custom_field_is_redacted_with_every_value_that_its_log_has(
     app: Gate, dsn: str, storage: Storage
 ) -> None:
-    """Noor redacts the text of a custom field: the case, its log and the search lose each value that the field ever had.
+    """If Noor redacts a custom field, each value that the field ever had is gone from the case, its log and the search.
 
     An empty field can be redacted too, because the log still has its former values. Log lines with a former name of the
     field are included. If two admins redact the field at once, one of them gets `NotFound`. Afterwards, the page on

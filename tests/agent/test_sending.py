@@ -142,9 +142,9 @@ async def test_a_status_that_was_chosen_gives_way_to_what_happened_meanwhile(ine
 
 
 async def test_taking_back_from_the_next_case_keeps_the_list(ines: Browser, case: Case) -> None:
-    """If sending a reply led Ines to the page of the next case, withdrawing the reply there leads back to its own case.
+    """Ines replies on a case and is led to the next case: withdrawing the reply there leads back to the first case.
 
-    The page of its own case still links to the next case in the list.
+    The page of the first case still links to the next case in the list.
     """
     other = await open_case("Other")
     to = f"/agent/cases/{case.number}/replies?view=all&next={other.number}&previous="
@@ -289,9 +289,9 @@ async def test_a_reply_that_the_text_box_has_no_room_for_is_not_taken_back(ines:
 
 
 async def test_a_text_that_was_taken_back_and_lost_is_put_back_by_a_repeated_request(ines: Browser, case: Case) -> None:
-    """A withdrawn reply becomes the draft. If another page then overwrites the draft, a repeated withdrawal restores it.
+    """A withdrawn reply becomes a draft. If another page then overwrites this draft, repeating the withdrawal helps.
 
-    The reply is put above the new text, and only once however often the withdrawal is repeated.
+    It puts the reply above the new text, and only once however often the withdrawal is repeated.
     """
     here = f"/agent/cases/{case.number}"
     form = reply("It is here")

@@ -18,7 +18,7 @@ def told(html: str) -> str:
 
 
 async def test_an_author_reads_what_a_manager_changed_and_approved_alone(ines: Browser, case: Case) -> None:
-    """The feed of the case, Ines's list of time and the page of her entry show what Max changed, with old and new values.
+    """The feed of the case, Ines's list of time and the page of her entry show Max's change, with old and new values.
 
     When Max then approves the entry, the feed and the list show that nobody else has checked his change.
     """

@@ -217,7 +217,7 @@ async def test_a_row_that_somebody_changed_meanwhile_is_compared(ines: Browser, 
 
 
 async def test_a_row_whose_entry_is_fixed_says_why(ines: Browser, case: Case) -> None:
-    """S2.24, C5: the row of an entry that Ines has submitted is not a form, and her change to it is refused with 403."""
+    """S2.24, C5: the row of an entry that Ines has submitted is not a form, and her change to the entry gets 403."""
     entry = await logged(case)
     shown = await row_form(ines, entry.id)
     seen = re.search(r'name="seen" value="([^"]*)"', shown.text)[1].replace("&#34;", '"')  # type: ignore[index]
@@ -351,7 +351,7 @@ async def test_a_submission_is_taken_back_as_it_was(ines: Browser, max_: Browser
 
 
 async def test_time_is_added_and_submitted_from_the_page_of_its_service(ines: Browser, case: Case) -> None:
-    """S0.3, S0.5, S0.24: from the page of a service, Ines logs three entries, selects two of them, and submits these."""
+    """S0.3, S0.5, S0.24: from the page of a service, Ines logs three entries, and submits two that she selects."""
     here = f"/agent/services/{HELPDESK}"
     link = re.search(r'href="(/agent/time/new\?on=service-1)"', (await ines.get(here)).text)
     assert link

@@ -313,7 +313,7 @@ class TestWorkingTime:
         assert "of-managers" not in page
 
     async def test_only_a_manager_is_asked_for_a_deputy(self, ines: Browser, max_: Browser, noor: Browser) -> None:
-        """C10: the form of an absence has a field for the deputy only for a manager, and only if there is another manager.
+        """C10: the form of an absence has a field for the deputy only for a manager, if there is another manager.
 
         Once Ines is a manager, Max names her as his deputy, and his page shows that she approves while he is away.
         """

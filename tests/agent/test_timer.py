@@ -81,7 +81,7 @@ async def test_every_page_shows_the_running_timer(ines: Browser, clock: Clock, c
 async def test_a_timer_started_on_a_case_is_stopped_into_the_prefilled_form(
     ines: Browser, clock: Clock, case: Case
 ) -> None:
-    """S1.3, D54: when Ines stops a timer, the form for time is filled in from the timer; saving the form ends the timer.
+    """S1.3, D54: when Ines stops a timer, the timer fills in the form for time; saving the form ends the timer.
 
     Undo deletes the entry and brings the timer back. Sending either form twice is harmless.
     """
@@ -138,7 +138,7 @@ async def test_a_timer_is_not_logged_twice(ines: Browser, clock: Clock, case: Ca
 async def test_a_timer_that_belongs_nowhere_yet_is_logged_on_the_case_where_it_is_stopped(
     ines: Browser, clock: Clock
 ) -> None:
-    """S1.3: on the page of a case, Ines stops a timer that is on nothing yet: the form for time then names this case.
+    """S1.3: if Ines stops an unattached timer on the page of a case, the form for time then names this case.
 
     A timer that she has attached to a case stays on that case, wherever she stops the timer.
     """

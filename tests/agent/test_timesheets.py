@@ -192,7 +192,7 @@ async def many(count: int) -> None:
 
 @pytest.mark.parametrize("group", ["day", "agent", "customer", "service", "project"])
 async def test_the_pages_of_a_timesheet_show_each_entry_once(app: Gate, world: dict[str, int], group: str) -> None:
-    """D56: in every grouping, pages by a keyset cursor show each entry once, and sums include the entries of all pages."""
+    """D56: in every grouping, the pages (by keyset cursor) show each entry once, and sums cover all pages."""
     async with transaction(SYSTEM):
         await many(120)
     found: list[int] = []
@@ -264,9 +264,9 @@ async def test_a_link_that_tells_of_no_decision_offers_no_undo(app: Gate, page: 
 
 
 async def test_entries_are_rejected_on_the_timesheet_with_a_reason(app: Gate, world: dict[str, int]) -> None:
-    """S0.30: Max rejects an entry on the timesheet with a reason, which is then shown; without one he gets 422.
+    """S0.30: Max rejects an entry on the timesheet, which then shows his reason; without a reason he gets 422.
 
-    Rejecting it again gets 409.
+    Rejecting the entry again gets 409.
     """
     choice = {"entry": [f"{world['case']}:1"]}
     async with await Browser.of(app, MAX, at=NOW) as browser:
@@ -307,8 +307,8 @@ async def test_entries_are_flagged_on_the_timesheet_with_a_question(app: Gate, w
 async def test_approved_time_is_flagged_on_the_timesheet_until_it_is_billed(app: Gate) -> None:
     """S2.35, C3: Max flags an approved entry, which has a tick box, and lifts the flag; the entry stays approved.
 
-    The page for decisions on all entries leaves the flagged entry out. An entry on a draft has no tick box and cannot be
-    flagged.
+    The page for decisions on all entries leaves the flagged entry out. An entry on a draft invoice has no tick box and
+    cannot be flagged.
     """
     async with transaction(SYSTEM):
         free, billed = await log(on=NOW.date().replace(day=2)), await log(on=TODAY.replace(day=1))

@@ -148,7 +148,7 @@ async def test_ticks_survive_a_rejection(max_: Browser) -> None:
 
 
 async def test_after_a_decision_on_all_ticked_entries_new_ones_are_ticked_too(max_: Browser) -> None:
-    """Entries without a warning are ticked by default, even if they come after Max has decided on all ticked ones."""
+    """An entry without a warning that is submitted after Max has decided on all ticked entries is ticked by default."""
     async with transaction(SYSTEM):
         good, odd = await log(comment="Good"), await log(comment="")
     page = await max_.get(PATH)

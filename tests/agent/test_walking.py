@@ -76,7 +76,7 @@ async def test_the_place_is_kept_while_the_case_moves_in_the_list(ines: Browser,
 async def test_a_priority_is_set_in_place_and_never_over_that_of_a_colleague(
     ines: Browser, max_: Browser, queue: list[Case]
 ) -> None:
-    """S3.19: Ines sets the priority in the head of a case; Max, whose page shows the old priority, gets 409."""
+    """S3.19: Ines sets the priority in the head of a case; if Max then sets it on an older page, he gets 409."""
     case = queue[0]
     to = f"/agent/cases/{case.number}/priority"
     seen = '{"priority": 2}'
@@ -91,7 +91,10 @@ async def test_a_priority_is_set_in_place_and_never_over_that_of_a_colleague(
 
 
 async def test_a_case_is_assigned_in_place_to_the_agent_whose_name_is_typed(ines: Browser, queue: list[Case]) -> None:
-    """S3.9: Ines assigns a case in its head by a part of the agent's name; an unknown or ambiguous name gets 422."""
+    """S3.9: in the head of a case, Ines types a part of an agent's name to assign the case to this agent.
+
+    An unknown or ambiguous name gets 422.
+    """
     case, to = queue[0], f"/agent/cases/{queue[0].number}/assignment"
     for typed, sentence in (
         ("nobody here", "There is no agent"),

@@ -1,4 +1,4 @@
-"""Serve the pages without a session: sign-in, second step, invitations, password resets, unsubscriptions and ratings."""
+"""Serve pages that need no session: sign-in, second step, invitations, password resets, unsubscriptions, ratings."""
 
 from typing import Any
 

@@ -123,8 +123,8 @@ async def accept(
     """Store the invited person's new password, end the link, and sign the person in.
 
     If the person has a password already, check it instead of storing a new one. If the link is no longer valid, return
-    the page that says so. If the password was changed or the access ended while
-    this request was processed, redirect to the sign-in page.
+    the page that says so. If the password was changed or the access ended while this request was processed, redirect to
+    the sign-in page.
     """
     visit = visit_of(request)
     try:

@@ -39,8 +39,8 @@ def _ended(request: Web) -> Response[str]:
 async def _read_link(request: Web, token: str) -> tuple[RatingLink, ContactReader]:
     """Return the contents of the link, and the contact to whom the link was mailed.
 
-    End the transaction of the request first, because that transaction has the rights of the person who is signed in,
-    who may be somebody else. Raise `NotFound` if the link is not valid.
+    End the transaction of the request first. It has the rights of whoever is signed in in this browser, who may be
+    another person than that contact. Raise `NotFound` if the link is not valid.
     """
     visit = visit_of(request)
     await visit.end_reading()
@@ -89,8 +89,8 @@ async def rate(
 ) -> Response[Any]:
     """Store the rating as the contact to whom the link was mailed, and return a page that thanks the contact.
 
-    The rights that the contact has now are what counts, not those when the mail was sent. If the rating is refused,
-    show the form again. If the link is no longer valid, return the page that says so.
+    The present rights of the contact count, not the rights at the time of the mail. If the rating is refused, show the
+    form again. If the link is no longer valid, return the page that says so.
     """
     await count_rating(request)
     try:

@@ -82,8 +82,8 @@ async def _again(request: Web, **again: Any) -> Response[Any]:
 async def prove(request: Web, form: NamedDependency[Form], at: NamedDependency[datetime]) -> Response[Any]:
     """Check the second factor and, if it is right, begin the session and redirect to the page that the person wanted.
 
-    Redirect to the sign-in page if no password was proved in the last ten minutes, if the password was changed since
-    then, or if this browser is signed in already.
+    Redirect to the sign-in page if no password was proved in the last ten minutes, if the password was changed or the
+    access ended since then, or if this browser is signed in already.
     """
     step = remembered_step(request)
     if step is None or visit_of(request).reader:
@@ -106,7 +106,10 @@ async def prove(request: Web, form: NamedDependency[Form], at: NamedDependency[d
 
 
 def _overtaken(request: Web) -> Response[Any]:
-    """Forget the proved password, which was changed in the meantime, and return a redirect to the sign-in page."""
+    """Forget the proved password and return a redirect to the sign-in page.
+
+    Called if the password was changed, or the person's access ended, after the password was proved.
+    """
     forget_step(request)
     return see_other("/sign-in?changed=yes")
 

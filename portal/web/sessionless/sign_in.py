@@ -70,8 +70,8 @@ async def let_in(request: Web, proven: Proven, next_path: str, at: datetime) -> 
     """Begin a session for a person whose password is proved, and redirect to `next_path`.
 
     If the person has a second factor, redirect to the second step instead (R9). The session that this browser had
-    before ends. Raise `Invalid` if the password was changed since it was proved, because a change of the password ends
-    all sessions (R17).
+    before ends. Raise `Invalid` if the password was changed, or the person's access ended, after the password was
+    proved (R17).
     """
     async with transaction(None):
         await credentials.hold(proven)
