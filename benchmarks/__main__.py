@@ -170,7 +170,7 @@ def swings(runs: list[dict[str, float]]) -> dict[str, dict[str, float]]:
 
 
 async def statements(site: Site, page: flows.Page, numbers: dict[str, list[str]], cookies: dict[str, str]) -> int:
-    """Return how many SQL statements a page, or opening and sending a form, takes once the caches are filled."""
+    """Return how many SQL statements a page, or opening and sending a form, costs once the caches are filled."""
     connection, sizes = Connection(site.port, cookies[page.who]), list[tuple[int, int]]()
     flow = flows.flow_of(page, numbers, sizes)
     await flow(connection)

@@ -51,8 +51,8 @@ async def timed(work: Callable[[], Awaitable[Any]]) -> float:
 async def measured(owner_url: str, entries: int, runs: int) -> dict[str, list[float]]:
     """Migrate and fill the database, measure each decision `runs` times, and return the milliseconds of each run.
 
-    The keys of the result are the names of the decisions; the last key is the approval in plain SQL. Each decision is
-    about `entries` entries.
+    The keys of the result are the names of the decisions; the last key is the approval in plain SQL. Each decision
+    covers `entries` time entries.
     """
     at = datetime.now(UTC)
     await schema.migrate(owner_url)

@@ -88,7 +88,7 @@ def measured(code: str, order: Order) -> dict[str, float]:
 
 
 def main() -> None:
-    """Print one line for each layout in each format, and for each floor, with 1,000 entries and with all entries."""
+    """Print one line for each layout and format and for each floor, with 1,000 entries and then with all entries."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--entries", type=int, default=100_000)
     given = parser.parse_args()

@@ -29,7 +29,7 @@ class Connection:
     async def send(self, method: str, path: str, body: bytes = b"", content_type: str = "") -> Answer:
         """Send one request and return the response, with a Brotli body decompressed.
 
-        A response that is not chunked and has no Content-Length is taken to have no body.
+        A response without chunks and without Content-Length counts as a response without a body.
         """
         if self.writer is None:
             self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port, limit=2**20)

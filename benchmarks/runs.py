@@ -76,7 +76,7 @@ Tables to which foreign keys of other tables refer come first.
 """
 
 SLICES = 20
-"""The number of transactions of plain SQL. After each, the billing run catches up with the time taken by plain SQL."""
+"""The number of transactions of plain SQL. After each, the run continues until it has taken as long as plain SQL."""
 
 
 async def fill(owner_url: str, customers: int, entries: int, until: date) -> None:

@@ -42,10 +42,11 @@ class RunForm(Struct, kw_only=True):
 
 @get("/billing", guards=[manager_only])
 async def show(request: Web, at: NamedDependency[datetime]) -> Response[str]:
-    """Show what a billing run up to the date `?until=` would bill and what it would skip.
+    """Show what a billing run up to the date `?until=` would bill and what it would skip, and earlier runs.
 
-    The query parameters `documents` and `skipped` are the page numbers of the two lists of the preview. The sums cover
-    all pages of the lists. If the date is refused, show the error message and the preview up to the default date.
+    The preview has two lists, whose page numbers are the query parameters `documents` and `skipped`. The sums cover all
+    pages of these lists. `runs` is the paging cursor of the earlier runs. If the date is refused, show the error
+    message and the preview up to the default date.
     """
     try:
         return await _show(request, until=request.query_params.get("until", ""))

@@ -26,7 +26,7 @@ from portal.web.visit import Web, visit_of
 
 
 class Fields(Struct, kw_only=True):
-    """Form for the custom fields of a case. `with_fields` derives a class that has a form field for each of them."""
+    """Form for the custom fields of a case. `with_fields` derives a class with a form field for each custom field."""
 
 
 @get("/cases/{number:str}/fields")

@@ -122,7 +122,7 @@ async def _new(request: Web, *, typed: dict[str, Any] | None = None, **again: An
 async def add(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Create a project with its members and redirect to its page. Raise `Invalid` if no customer is chosen."""
+    """Create a project with its members, and redirect to the project. Raise `Invalid` if no customer is chosen."""
     async with transaction(reader):
         await settle(form, "member", AGENTS)
         fields = form.into(NewProject)

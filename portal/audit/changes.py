@@ -22,7 +22,7 @@ from portal.render import formats
 _PLACE = re.compile(r"\{(\w+)(’s)?\}")
 _OPTIONAL = re.compile(r"\[(.*?)\]")
 GONE = "something that is deleted"
-"""What a sentence calls a row that has been deleted since the change, or a value that is missing."""
+"""The words of a sentence for a row that has been deleted since the change, or for a value that is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ class Change:
         return self.table == "credential" and column == "password_hash" and "login_id" in self.changes
 
     def _untold(self) -> Iterator[Part]:
-        """Yield the clause for a change that affects only columns that pages leave out."""
+        """Yield the clause for a change of a row in which only columns changed that pages never show."""
         if template := sentences.UNTOLD.get(self.table):
             yield from self._filled(template)
         else:

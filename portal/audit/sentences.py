@@ -122,7 +122,7 @@ PASSIVE = {
     "invitation.update": "A link to set {credential_id’s} password was used or ended",
     "session.update": "A session of {credential_id} was ended",
 }
-"""The whole sentence if nobody was signed in, by table and changed column, or else by table and verb."""
+"""Whole sentences for changes without a signed-in person, by table and changed column, or by table and verb."""
 
 SUBJECTS = {
     "agent": "{agent_id}",
@@ -293,11 +293,14 @@ _UNSAID = {
     "stretches", "payable", "invoice.cash_rounding", "statement.corrects_id", "statement.made_by_id",
     "redaction.message_id", "redaction.redacted_by_id",
 }  # fmt: skip
-"""The columns, or tables and columns, that sentences and details do not mention, because the rest says enough."""
+"""The columns that sentences and details never mention, because the rest says enough.
+
+A column is listed as `column` if this applies to all tables, or as `table.column` if it applies to one table.
+"""
 
 
 UNTOLD = {"credential": "gave {credential_id} the password of another access of theirs"}
-"""By table, the template for a change that affects only columns that pages leave out.
+"""By table, the template for a change of a row in which only columns changed that pages never show.
 
 For other tables, the sentence only says that the row was changed.
 """

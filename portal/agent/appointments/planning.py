@@ -152,8 +152,8 @@ async def take_step(
 ) -> Response[Any]:
     """Record that an appointment took place, cancel it, or make it planned again.
 
-    If `then` is `log`, redirect to the form for logging the time of the appointment. Otherwise redirect to the page
-    with the button: the list of the agent's appointments, or the case.
+    If `then` is `log`, redirect to the form for logging the time of the appointment. Otherwise redirect to the page on
+    which the button was clicked: the list of the agent's appointments, or the case.
     """
     then = form.into(Step).then
     async with _locked(number, appointment, reader) as (case, found):

@@ -71,7 +71,7 @@ async def _show(
     errors: dict[str, str] | None = None,
     typed: dict[str, str] | None = None,
 ) -> Response[str]:
-    """Return the page from which a refused form was sent: the list, or the page for all matching entries."""
+    """Return the page with a form that was refused: the list, or the page that decides on all matching entries."""
     if form and form.get("entries"):
         return await show_everything(request, errors=errors, typed=typed)
     return await show_page(request, form=form, errors=errors, typed=typed)
@@ -153,10 +153,10 @@ async def undo_decision(
 
 
 async def _answer(request: Web, outcome: Outcome, done: str, form: Form | None = None) -> Response[Any]:
-    """Redirect to the list after a decision, or show the list with the reason for each refused entry (D35).
+    """Return the response to a decision.
 
-    The list is shown if an entry was refused. Otherwise, the URL of the redirect has the number of entries decided on.
-    `done` is a key of `DONE`.
+    If no entry was refused, redirect to the list, with the number of entries decided on in the URL. Otherwise, show the
+    list with the reason for each refused entry (D35). `done` is a key of `DONE`.
     """
     if not outcome.refused:
         told = told_of_decision(outcome, done) | ({"unticked": unticked_of(form)} if form else {})

@@ -118,9 +118,10 @@ async def refuse(
 
 
 async def _answer(request: Web, outcome: Outcome, verb: str, form: Form) -> Response[Any]:
-    """Redirect to the page of held time, or show the page with the reason for each refused entry (D35).
+    """Return the response to a decision.
 
-    The page is shown if an entry was refused. Otherwise, the URL of the redirect has the number of entries decided on.
+    If no entry was refused, redirect to the page of held time, with the number of entries decided on in the URL.
+    Otherwise, show the page with the reason for each refused entry (D35).
     """
     if not outcome.refused:
         told = told_of_decision(outcome, verb)

@@ -1,4 +1,4 @@
-"""Serve the pages about what is sold: contracts, what work costs under them, the price list, templates of services."""
+"""Serve the pages of contracts, of what work costs under a contract, of the price list, and of service templates."""
 
 from portal.agent.contracts import comparing, page, products, templates, trying
 

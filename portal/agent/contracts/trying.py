@@ -27,7 +27,7 @@ from portal.web.visit import Web, visit_of
 
 
 def _asked(request: Web, fields: type[Struct]) -> dict[str, str]:
-    """Return the query parameters that are named like a field of the form `fields`; none if the form was not sent."""
+    """Return the query parameters whose names are fields of the form `fields`; {} if the form was not sent."""
     names = fields.__struct_fields__
     return {name: value for name, value in request.query_params.items() if name in names}
 

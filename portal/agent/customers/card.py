@@ -37,9 +37,9 @@ async def card_of(request: Web, reader: AgentReader, customer_id: int) -> dict[s
 async def _contracts(request: Web, reader: AgentReader, customer_id: int) -> dict[str, Any]:
     """Return the template variables with the contracts and services of a customer, and how much of their time is used.
 
-    `figures` has the billed and the unbilled time by contract id, `used` the time of this month by contract id, and
-    `standings` the hours that are left by service id. `past_end`, for managers only, maps contract ids to the numbers
-    of invoices that charge fees for days after the end of the contract.
+    `figures` maps contract ids to the billed and unbilled time, and `used` maps contract ids to the time of this month.
+    `standings` maps service ids to the hours that are left. `past_end`, for managers only, maps contract ids to the
+    numbers of invoices that charge fees for days after the end of the contract.
     """
     visit, services = visit_of(request), await Service.of(customer_id)
     figures = await billing.figures_of([service.id for service in services])

@@ -11,7 +11,7 @@ from portal.web.visit import Web, visit_of
 
 
 async def with_absences(request: Web, rows: Sequence[Suggestion]) -> list[Suggestion]:
-    """Return the suggested agents `rows`, and say in each suggestion until when the agent is away, if away today."""
+    """Return the suggestions `rows`, which are agents. For an agent who is away today, the text says until when."""
     visit = visit_of(request)
     reader: Any = visit.reader
     away = await Absence.away(today(reader.time_zone, visit.at), [row.id for row in rows])

@@ -96,7 +96,7 @@ async def suggest_contracts(request: Web) -> Response[str]:
 
 @get("/finders/services")
 async def suggest_services(request: Web) -> Response[str]:
-    """Serve services that match the typed text by customer and name; services of ended customers come last."""
+    """Serve services whose name or customer matches the typed text; services of ended customers come last."""
     return await suggested(request, SERVICES)
 
 

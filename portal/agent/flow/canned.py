@@ -109,8 +109,9 @@ async def delete_canned_reply(reader: NamedDependency[AgentReader], canned: From
 async def offer_canned_replies(
     request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]
 ) -> Response[Any]:
-    """Show the canned replies for a case, with their placeholders filled in: as options for htmx, else as links.
+    """Show the canned replies for a case, with the placeholders filled in.
 
+    For htmx, return a fragment with the options of a list; otherwise, return a page with a link for each canned reply.
     `?find=` searches the names and texts of the canned replies.
     """
     details, search = await Details.find(number, reader), _searched(request)

@@ -76,7 +76,7 @@ async def send(request: Web, reader: AgentReader, form: Form, number: str, at: d
 async def forget_draft(reader: AgentReader, number: str, form: Form, at: datetime) -> None:
     """Empty the draft of a case's text box.
 
-    The draft may be stored under the URL path for replies or the one for notes, so both are cleared.
+    The draft may be stored under the URL path for replies or under the URL path for notes, so both drafts are emptied.
     """
     for address in draft_addresses(number):
         await drafts.done(reader, address, form.key, at)

@@ -22,7 +22,7 @@ async def end(
 ) -> Response[Any]:
     """Close a customer's question about time, because an agent has answered it in the case.
 
-    Redirect to the questions on the page that has the button.
+    Redirect to the list of questions on the page on which the button was clicked.
     """
     async with transaction(reader):
         await explain_entry(question_id, by=reader, at=at)

@@ -35,7 +35,7 @@ NOBODY_CHOSEN = "nobody"
 """The value that the form sends if *Nobody* is chosen: the cases become unassigned. "" means that nothing is chosen."""
 
 HANDS_OVER = (Verb.ASSIGN, Verb.DISPATCH)
-"""The verbs whose report says who got how many cases."""
+"""The kinds of change after which the report says how many cases each agent got."""
 
 
 class Ticked(Struct, kw_only=True):

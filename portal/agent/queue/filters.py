@@ -15,7 +15,7 @@ from portal.web.visit import Web, wants_fragment
 
 DUES = [(due.value, due.word) for due in Due]
 FINDERS = {"agent": Found(), "customer": Found(), "tag": Found()}
-"""The filters whose values are found by typing, each with an empty search field."""
+"""The search fields of the filters for agents, customers and tags. All of them are empty at first."""
 
 
 @get("/cases/filters")

@@ -45,10 +45,10 @@ async def _asked(request: Web, reader: AgentReader) -> tuple[audit.Filter, dict[
 
 
 def _id(query: Mapping[str, str], name: str, found: Mapping[str, Found]) -> int | None:
-    """Return the id by which a search field filters, or None if it does not filter.
+    """Return the id by which the search field `name` filters, or None if this field does not filter.
 
-    If the page is opened by a link, the URL has an id without a typed text. Such an id filters even if no row has this
-    id: the page then shows no changes instead of all changes.
+    A link to the page has an id without a typed text. Such an id filters even if no row has this id: the page then
+    shows no changes instead of all changes.
     """
     return found[name].id if f"{name}_typed" in query else number_in(query.get(name))
 

@@ -35,7 +35,7 @@ async def _time_rules(request: Web, **again: Any) -> Response[str]:
 def _shown(request: Web, rules: Rules) -> RulesFacts:
     """Return the stored rules as the values of the form.
 
-    If no time zone for locking days is stored, the form shows the company's time zone.
+    If the stored rules have no time zone for the lock on past days, the form shows the company's time zone.
     """
     facts = rules.facts
     return replace(facts, lock_time_zone=facts.lock_time_zone or visit_of(request).company.time_zone)

@@ -20,7 +20,8 @@ async def begun(request: Web, reader: AgentReader) -> dict[str, str]:
     """Return the values that the form for logging time shows at first: the saved draft, overridden by the query string.
 
     With `?timer=` or `?appointment=`, the values of that timer or appointment replace the values of the query string.
-    The draft is ignored if it was begun for another case, project, service, kind, timer or appointment.
+    The draft is ignored if it is for another case, project, service, kind of general time, timer or appointment than
+    the query string.
     """
     asked = {name: value for name, value in request.query_params.items() if name in Logged.__struct_fields__}
     kept = (await drafts.kept(reader, HERE))[HERE]

@@ -26,10 +26,10 @@ NOTHING_TICKED = "Tick the entries that you want to submit."
 
 
 class Chosen(Struct, kw_only=True):
-    """Form that submits time entries: the ids of the ticked entries in `entry`, or `newest` for all that match.
+    """Form that submits time entries: the ticked entries, whose ids are in `entry`, or all that match the filter.
 
-    The button "submit all" sends `newest`, the highest entry id when the list was shown, so that entries that were
-    added later are not submitted unseen. If `newest` is None, the ticked entries are submitted.
+    If `newest` is None, the ticked entries are submitted. The button "submit all" sends `newest`, the highest entry id
+    when the list was shown, so that entries that were added later are not submitted unseen.
     """
 
     entry: list[int] = field(default_factory=list)

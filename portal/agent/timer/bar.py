@@ -84,9 +84,9 @@ async def show_bar(request: Web, reader: NamedDependency[AgentReader]) -> Respon
 async def start(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Start a timer on what the page shows, on what was chosen, or on nothing yet (S1.3), and return the bar.
+    """Start a timer and return the timer bar. Without htmx, redirect to the page on which the button was clicked.
 
-    Without htmx, redirect to the page that has the button.
+    The timer is attached to what was chosen in the search field, else to what the page shows, else to nothing (S1.3).
     """
     fields = form.into(Start)
     async with transaction(reader):
@@ -113,7 +113,10 @@ async def attach(
     at: NamedDependency[datetime],
     timer: FromPath[int],
 ) -> Response[Any]:
-    """Attach a timer to what the page shows, and return the bar. Without htmx, redirect to the page with the button."""
+    """Attach a timer to what the page shows, such as a case, and return the timer bar.
+
+    Without htmx, redirect to the page on which the button was clicked.
+    """
     here = form.into(Pressed).here
     async with held(timer, reader) as found:
         await found.change(await chosen_work(reader, here, ""), found.note, reader, at=at)

@@ -1,4 +1,4 @@
-"""Serve the reports for managers: timesheets, their files, work of agents, costs of projects, and deleted entries."""
+"""Serve reports to managers: timesheets and their files, the work of agents, costs of projects, deleted entries."""
 
 from typing import Any
 

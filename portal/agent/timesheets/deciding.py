@@ -27,7 +27,7 @@ async def _show(
     errors: dict[str, str] | None = None,
     typed: dict[str, str] | None = None,
 ) -> Response[str]:
-    """Return the page from which a refused form was sent: the timesheet, or the page for all of its entries."""
+    """Return the page with a form that was refused: the timesheet, or the page that decides on all its entries."""
     if form and form.get("entries"):
         return await show_everything(request, errors=errors, typed=typed)
     return await show_timesheet(request, errors=errors, typed=typed)

@@ -20,7 +20,10 @@ from portal.web.visit import Web, visit_of
 
 @get("/performance", guards=[manager_only])
 async def show(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show how much each agent worked in a range of days, by default this month, and which share is billable (S2.5)."""
+    """Show how much each agent worked in a range of days, and which share of that time is billable (S2.5).
+
+    By default, the days are those of this month.
+    """
     now = today(reader.time_zone, visit_of(request).at)
     agent, question = await asked(request, "agent", AGENTS), Question.read(request.query_params, now)
     agents = await work_of_agents(

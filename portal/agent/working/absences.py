@@ -30,9 +30,9 @@ DEPUTY = {"deputy_id": MANAGERS}
 
 
 async def deputies_of(agent: Agent) -> list[Offered] | None:
-    """Return the managers who can be the deputy of the manager `agent`. Return an empty list for other grades.
+    """Return the managers who can be the deputy of the manager `agent`.
 
-    Return None if there are too many managers for a select field.
+    Return an empty list if `agent` is not a manager, and None if there are too many managers for a select field.
     """
     return without(agent.id, await Agent.selectable_managers()) if agent.grade == "manager" else []
 

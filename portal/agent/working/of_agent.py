@@ -150,7 +150,7 @@ async def add_cost_rate(
     at: NamedDependency[datetime],
     agent: FromPath[int],
 ) -> Response[Any]:
-    """Add a cost rate of an agent, which applies from its first day until the next rate begins.
+    """Add a cost rate (what an hour costs the company) of an agent. It applies until the next cost rate begins.
 
     Redirect to the agent's cost rates.
     """

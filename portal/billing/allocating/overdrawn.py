@@ -1,6 +1,6 @@
 """Find periods from which settled time has drawn more included minutes than the period has.
 
-There can be such periods after a change of terms.
+A change of a customer's contracts or services can make such periods; the change is then refused.
 """
 
 from datetime import date

@@ -17,7 +17,8 @@ class StoredRolled(Table, tablename="rolled_minutes"):
     """Included minutes that rolled over into the period that begins on `period_start`.
 
     The minutes come from the earlier period that began on `origin`. They may roll over `periods` more times. `run_id`
-    is the billing run that closed the period before `period_start`. The primary key is `service_id`, `period_start` and `origin`.
+    is the billing run that closed the period before `period_start`. The primary key is `service_id`, `period_start`
+    and `origin`.
     """
 
     customer_id = BigInt(default=None)

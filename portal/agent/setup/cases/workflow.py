@@ -102,8 +102,8 @@ async def change_status(
 ) -> Response[Any]:
     """Save a changed status, and redirect to the statuses.
 
-    The form has the names of the status, which statuses may follow it, whether it pauses the clock of a case, and after
-    how many days an unanswered case in this status is closed.
+    The form sets the names of the status, the statuses that may follow it, whether the status pauses the clock of a
+    case, and after how many days an unanswered case in this status is closed.
     """
     async with transaction(reader):
         found = await CaseStatus.find(status, hold=True)
