@@ -44,7 +44,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that drive a browser, and sort them before all others. Do this before `-m` selects by the marks.
+    """Mark the tests that drive a browser, and sort them before all others, before pytest's `-m` selects by the marks.
 
     These tests take longest. If they were last, a worker would be idle at the end while another still runs one.
     """
@@ -163,7 +163,7 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
 
 
 class Connections:
-    """The connections that the tests of this process share: a pool of the app's role, and one of the owner to clean up.
+    """The connections that the tests of this process share: a pool of the app's role, and the owner's, which cleans up.
 
     Opening a connection takes longer than most tests, because PostgreSQL reads the catalog again for its first queries.
     """

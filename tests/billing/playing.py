@@ -282,7 +282,7 @@ class Player:
         return found
 
     def _document(self, document: engine.Document, pieces: Mapping[int, Any]) -> dict[str, Any]:
-        """Return a document that the engine made, in the form in which `_documents` returns the stored ones."""
+        """Return a document that the engine made, in the form in which `_documents` returns stored documents."""
         found: dict[str, Any] = {
             "contract": self.contracts[document.contract],
             "detail": [self.entries[id] for id in document.detail],

@@ -192,7 +192,7 @@ async def test_a_rate_in_another_currency_is_no_rate() -> None:
 
 
 async def test_without_a_role_time_by_role_is_not_approved() -> None:
-    """Time of an agent without a role cannot be approved under a service whose invoice lines are by role (D19)."""
+    """Time of an agent without a role cannot be approved under a service that groups invoice lines by role (D19)."""
     async with transaction(MAX) as tx:
         await tx.execute("update agent set role_id = null where id = $1", INES.id)
         service = await a_service(ACME, ACME_CONTRACT, "By role", rollup="role")

@@ -108,10 +108,10 @@ def credit(invoice: Invoice, chosen: Chosen = Chosen(everything=True), seen: Any
 
 
 async def test_two_managers_at_once_never_undo_or_double_what_the_other_does() -> None:
-    """R94, D47: if two managers act at the same time, at least one succeeds; the other is refused or acts on what is left.
+    """R94, D47: if two managers act on the same invoice, draft or time at once, at least one of them succeeds.
 
-    The pairs of actions are payments, credits, issuing, adding a line, deleting, billing and withdrawing. All invariants
-    hold afterwards.
+    The other is refused, or acts on what the first has left. The test tries pairs of payments, credits, issuing, adding
+    a line, deleting, billing and withdrawing. All invariants hold afterwards.
     """
     line = ExtraLineFacts(what="charge", service=HELPDESK, label="Cable", amount="20")
 

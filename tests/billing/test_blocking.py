@@ -44,7 +44,7 @@ def test_an_entry_that_would_exceed_is_refused_as_a_whole() -> None:
 
 
 def test_entries_of_one_step_compete_in_the_order_of_their_days() -> None:
-    """The entries of a step compete in the order of their days, whatever their order in the list.
+    """The entries of a step get prepaid minutes in the order of their days, whatever their order in the step's list.
 
     A refused entry does not affect the entries after it.
     """

@@ -123,7 +123,7 @@ async def test_a_document_may_have_more_lines_than_a_small_integer_counts() -> N
 
 
 async def test_fees_that_one_document_cannot_hold_are_named_with_their_contract() -> None:
-    """If a document of fees alone is too large, its contract is named in the preview and on the page of the run."""
+    """If the fees of a contract are too high for one document, the preview and the run's page name the contract."""
     async with transaction(MAX) as tx:
         facts = ServiceFacts(name="Care", settlement="subscription", fee="900000000000", effective_start="2026-10-01")
         await Service.create(await Contract.find(ACME_CONTRACT, SYSTEM), facts, NOW)

@@ -1,4 +1,7 @@
-"""Test correcting a statement (of time that is not charged): a second statement names the first and gives back its time."""
+"""Test corrections of statements, which list time that is not charged.
+
+A correction is a second statement, which names the first and gives back time of the first.
+"""
 
 import asyncio
 import uuid
@@ -45,7 +48,7 @@ async def left(voucher: int) -> int:
 
 
 async def test_a_correction_names_the_statement_and_gives_its_hours_back() -> None:
-    """D30, D38, D40: correcting a statement gives its hour back to the voucher; the next run makes a new statement of it."""
+    """D30, D38, D40: correcting a statement gives its hour back to the voucher; the next run makes a new statement."""
     async with transaction(MAX):
         statement, entry, voucher = await a_statement()
         assert await left(voucher) == 540
@@ -69,7 +72,7 @@ async def test_a_correction_names_the_statement_and_gives_its_hours_back() -> No
 async def test_an_approval_can_be_withdrawn_only_once_all_time_of_its_entry_is_given_back() -> None:
     """C2, D39: after 20 of a statement's 60 minutes are given back, the entry's approval cannot be withdrawn yet.
 
-    It can be withdrawn once the other 40 minutes are given back too; then nothing is left to give back.
+    The approval can be withdrawn once the other 40 minutes are given back too. Then nothing is left to give back.
     """
     async with transaction(MAX):
         statement, entry, voucher = await a_statement()

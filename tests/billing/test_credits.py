@@ -222,7 +222,7 @@ def test_a_part_of_a_voucher_is_credited_and_the_others_of_its_minutes_stay() ->
 @given(st.lists(st.integers(1, 200), max_size=6), st.integers(1, 100_000))
 @books.quick
 def test_credits_of_a_voucher_in_parts_sum_to_its_price(parts: list[int], cents: int) -> None:
-    """D38, D41: credits of parts of an unused voucher and of its rest sum to its price, to the cent."""
+    """D38, D41: if an unused voucher is credited in parts and then wholly, the credits sum to its price to the cent."""
     left, steps = 600, list[Any]()
     for part in parts:
         if part <= left:
@@ -352,9 +352,9 @@ def test_an_earlier_end_credits_only_the_further_days_and_a_later_one_is_refused
 @books.quick
 @pytest.mark.slow
 def test_an_end_leaves_what_would_have_been_charged_had_it_been_known(day: int, runs: int, fee: str) -> None:
-    """If a contract's end is set after its fees were billed, the invoices and credit notes have the right sum.
+    """If a contract's end is set after its fees were billed, credit notes correct the fees exactly.
 
-    It is the sum of the invoices of a contract whose end was set before its fees were billed.
+    Invoices less credit notes have the same sum as the invoices of a contract whose end was set before any billing.
     """
     on = f"2026-0{1 + day // 31}-{day % 31 or 1:02}" if day < 59 else "2026-03-10"
     if on == "2026-01-01":

@@ -86,7 +86,7 @@ async def test_written_off_time_is_never_billed_again() -> None:
 
 
 async def test_one_entry_is_credited_and_can_be_changed_then() -> None:
-    """D39: crediting one of two entries frees that entry alone: only its approval can be withdrawn."""
+    """D39: once one of two entries is credited, the approval of this entry can be withdrawn, the other approval not."""
     async with transaction(MAX) as tx:
         invoice = await issued(60, 30)
         [first, second] = [row["id"] for row in await tx.fetch("select id from time_entry order by id")]

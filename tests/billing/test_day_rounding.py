@@ -59,7 +59,7 @@ def test_each_case_agent_day_and_charge_is_rounded_by_itself() -> None:
 
 
 def test_the_difference_moves_to_the_last_approved_entry_and_drops_no_approval() -> None:
-    """The rounding difference is added to the last approved entry: to e2, and once e3 is approved too, to e3.
+    """The rounding difference is added to the last approved entry: e2 at first, and e3 after the approval of e3.
 
     If the approval of e3 is withdrawn, the difference moves back to e2.
     """
@@ -73,7 +73,7 @@ def test_the_difference_moves_to_the_last_approved_entry_and_drops_no_approval()
 
 
 def test_an_entry_that_is_approved_after_the_others_were_settled_is_rounded_alone() -> None:
-    """D4: an entry that is approved after the others of its day were billed is rounded alone; billed minutes stay."""
+    """D4: an entry that is approved after others of its day were billed is rounded alone; the others do not change."""
     steps = [{"approve": ["e1", "e2"]}, {"bill": {"until": "2026-02-01"}}, {"approve": ["e3"]}]
     assert minutes_of(outcome(QUARTER, replies(5, 5, 2), steps)) == {"e1": 5, "e2": 10, "e3": 15}
 
@@ -85,7 +85,7 @@ def test_minutes_that_a_manager_set_are_not_rounded() -> None:
 
 
 def test_what_rounding_down_takes_away_comes_from_the_last_entries() -> None:
-    """14 + 2 + 10 = 26 minutes round down to 15: the 11 are taken from e3 (10), and then from e2 (1)."""
+    """14 + 2 + 10 = 26 minutes round down to 15: the difference of 11 is taken from e3 (10) and then from e2 (1)."""
     output = outcome(QUARTER | {"mode": "down"}, replies(14, 2, 10), [{"approve": ["e1", "e2", "e3"]}])
     assert minutes_of(output) == {"e1": 14, "e2": 1, "e3": 0}
 

@@ -255,7 +255,10 @@ async def test_time_of_merged_cases_is_rounded_together() -> None:
 
 
 async def test_time_that_is_logged_counts_as_it_was_worked() -> None:
-    """D3, D4: under a service that rounds by day, a new entry counts its worked minutes or the minutes of an override."""
+    """D3, D4: under a service that rounds by day, an entry is stored with its worked minutes as billable minutes.
+
+    If an agent sets the billable minutes by hand, these are stored, and the entry is not rounded with its day.
+    """
     async with transaction(SYSTEM):
         service = await a_service_by_day()
     async with transaction(INES):
@@ -276,7 +279,7 @@ async def test_time_that_is_logged_counts_as_it_was_worked() -> None:
 
 
 async def test_a_service_that_rounds_each_entry_again_leaves_no_difference_behind() -> None:
-    """D4: changing a service between rounding by day and rounding each entry recounts its open entries at once."""
+    """D4: if a service rounds each entry instead of each day, or the reverse, its unbilled minutes change at once."""
     async with transaction(NOOR):
         service = await a_service_by_day()
         first, second = await worked(2, 2, service=service)

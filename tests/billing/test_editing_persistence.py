@@ -45,7 +45,7 @@ async def sums(draft_id: int) -> tuple[Decimal, ...]:
 
 
 async def test_time_that_was_taken_off_is_put_back_with_what_was_approved_since() -> None:
-    """S2.42: time taken off a draft, or approved after the run, can be put on the draft; doing so twice is a conflict."""
+    """S2.42: time that was taken off a draft, or approved after the run, can be put on the draft, but only once."""
     draft_id, (first, second) = await a_draft(60, 30)
     async with transaction(MAX):
         await billing.take_off(draft_id, second.id, by=MAX, at=NOW)
@@ -121,7 +121,7 @@ async def test_a_charge_and_a_discount_are_lines_with_the_vat_of_their_service()
     ],
 )
 async def test_a_line_that_cannot_be_is_refused_and_changes_nothing(field: str, wrong: dict[str, Any]) -> None:
-    """A line with a wrong field is refused, and so is a discount above the charges at its VAT rate; nothing changes."""
+    """A line with a wrong field is refused, as is a discount that exceeds the charges at the same VAT rate."""
     draft_id, _ = await a_draft(60)
     with pytest.raises(Invalid) as refusal:
         await add(draft_id, wrong.pop("amount", "10"), wrong.pop("what", "charge"), **wrong)

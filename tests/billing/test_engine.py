@@ -58,7 +58,7 @@ def entry(id: int = 1, **more: object) -> Entry:
 
 
 def test_every_settlement_and_every_rollup_has_its_module() -> None:
-    """Each settlement (how time is paid for) and each rollup (how it is grouped into lines) has its own module."""
+    """Each settlement (how time is paid for) and each rollup (how time is grouped into lines) has its own module."""
     assert set(SETTLEMENTS) == set(Settlement)
     assert set(ROLLUPS) == set(Rollup)
     for folder, members in (("settlements", Settlement), ("rollups", Rollup)):
@@ -120,7 +120,7 @@ SCOPED = {
 
 @pytest.mark.parametrize("winner", SCOPED)
 def test_the_most_specific_rate_wins_and_is_named(winner: RateSource) -> None:
-    """If several rates apply to an entry, the most specific scope wins, and the price names it (D17, D18)."""
+    """If several rates apply to an entry, the price names the rate with the most specific scope (D17, D18)."""
     left = list(SCOPED)[list(SCOPED).index(winner) :]
     price = price_for(entry(), SERVICE, RateTable(SCOPED[source] for source in reversed(left)))
     assert price is not None

@@ -68,7 +68,7 @@ def test_the_order_of_approval_does_not_matter(
 @given(states, books.rates, books.days, books.days)
 @books.quick
 def test_two_runs_charge_what_one_run_would(state: BillingState, rates: RateTable, one: date, other: date) -> None:
-    """If all time is approved before both runs, they give the same sum and allocations as the later run alone."""
+    """If all time is approved before two runs, both together give the sum and allocations of the later run alone."""
     state = approved(state, rates)
     whole = bill(state, max(one, other))
     first = bill(state, min(one, other))

@@ -80,7 +80,7 @@ class Books:
     def credit(self, order: list[int]) -> None:
         """Credit the fee of the days after the contract's end, and check that nothing is left to credit.
 
-        `order` has the numbers of the invoices in the order in which they are credited. This is done twice.
+        `order` has the numbers of the invoices in the order in which they are credited. All are tried in two rounds.
         """
         contract, _ = self.terms
         for _ in range(2):
@@ -110,7 +110,7 @@ moves = st.lists(st.tuples(st.sampled_from(["start", "end"]), days, st.permutati
 def test_fees_less_credits_are_the_share_of_the_days_in_every_order(
     start: date, end: date, moves: list[tuple[str, date, list[int]]], units: int, digits: int
 ) -> None:
-    """D26, D38: in whatever order parts of a period are billed and credited, they sum to the fee for their days.
+    """D26, D38: in whatever order parts of March are billed and credited, what is left is the fee of the active days.
 
     The fees are so high that each day costs at least the smallest unit of the currency. With a lower fee, the rounding of
     the parts could make a credit larger than its invoice.

@@ -207,9 +207,10 @@ async def test_questions_wait_for_their_author_until_they_are_answered_or_lifted
 
 
 async def test_a_rejection_is_taken_back_with_state_and_window() -> None:
-    """D35: when Max undoes a rejection, each entry gets back its former state and the former start of its 24 hours.
+    """D35: when Max undoes a rejection, each entry gets back its former state.
 
-    An entry that its author has submitted again stays as it is and is reported. Noor cannot undo Max's rejection.
+    Its author may change it in the same 24 hours as before the rejection. An entry that its author has submitted again
+    stays as it is and is reported. Noor cannot undo Max's rejection.
     """
     async with transaction(MAX) as tx:
         waiting, draft, again = await log(), await log(state="draft"), await log()

@@ -150,7 +150,7 @@ async def test_included_minutes_are_drawn_first_then_the_voucher_that_expires_fi
 
 
 async def test_a_pool_that_changes_is_stored_even_if_the_minutes_stay() -> None:
-    """D21, D23: unbilled minutes draw from a new voucher that ends earlier than the voucher from which they drew."""
+    """D21, D23: if a voucher is sold that ends earlier than the one in use, unbilled minutes draw from the new one."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
         old = await a_voucher(care)
@@ -162,7 +162,7 @@ async def test_a_pool_that_changes_is_stored_even_if_the_minutes_stay() -> None:
 
 
 async def test_covered_time_makes_a_statement_and_no_taxed_line() -> None:
-    """D29, D30: a run puts time that a voucher covers on a statement, not on an invoice, because it costs nothing more."""
+    """D29, D30: a run puts time that a voucher covers on a statement instead of an invoice: such time costs nothing."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
         await a_voucher(care, sold_elsewhere="yes")

@@ -43,7 +43,7 @@ async def test_an_approved_entry_says_why_its_hours_cost_what_they_cost() -> Non
 
 @pytest.mark.usefixtures("clock")
 async def test_the_page_of_time_shows_a_price_with_all_its_decimals(app: Gate) -> None:
-    """D17: “Why this rate?” names 85.1250 as it is charged, not rounded to cents."""
+    """D17: “Why this rate?” shows the rate 85.125 with all its decimals, not rounded to cents."""
     async with transaction(MAX):
         entry = await log(60, hourly_rate=Decimal("85.1250"))
         await billing.approve([entry.choice], by=MAX, at=NOW)

@@ -281,9 +281,9 @@ async def one_after_the_other(first: Act, second: Act) -> list[str]:
 
 
 async def at_once(first: Act, second: Act) -> list[str]:
-    """Keep the transaction of `first` open until `second` waits for a lock of it, and return the outcomes of both.
+    """Keep the transaction of `first` open until `second` waits for a lock that `first` holds; return both outcomes.
 
-    Fail if `first` succeeds and `second` has never waited for a lock of `first`.
+    Fail if `first` succeeds and `second` has never waited for such a lock.
     """
     holds, met = asyncio.Event(), False
 
@@ -336,7 +336,7 @@ def cases(quick: list[Any], others: list[Any]) -> list[Any]:
 async def test_a_change_beside_a_run_ends_as_one_after_the_other(
     dsn: str, connections: Connections, change: Act, place: str
 ) -> None:
-    """R94, D47: a change during a run waits for it, or the run waits for the change; neither is half done or lost."""
+    """R94, D47: of a run and a change at once, the second waits for the first; neither is half done or lost."""
     outcomes = await are_as_in_turn(connections, *((change, run) if place == "before the run" else (run, change)))
     assert outcomes[0] == "done"
 

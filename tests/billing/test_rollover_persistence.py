@@ -71,7 +71,7 @@ async def test_unused_hours_are_drawn_in_the_next_period_before_its_own() -> Non
 async def test_the_time_detail_says_which_hours_have_rolled_over() -> None:
     """D26, S0.19: if an entry draws rolled-over and own included hours, the time detail has a row for each of the two.
 
-    The words of the rows say which is which.
+    Each row says whether its hours have rolled over.
     """
     async with transaction(MAX):
         plan = await a_plan()
@@ -143,7 +143,7 @@ async def test_a_period_stays_closed_whose_rolled_minutes_a_document_has_used() 
 async def test_the_statement_says_what_rolled_over_and_what_is_left() -> None:
     """S2.3, S2.20, D26: in November, 800 minutes are available, 200 of them rolled over, and 150 are used.
 
-    Contacts read the same figures, which stay once a run has fixed them.
+    Contacts read the same figures. A run, which fixes how many minutes have rolled over, does not change the figures.
     """
     async with transaction(MAX):
         plan = await a_plan()

@@ -51,7 +51,7 @@ async def counted() -> tuple[int, int, int]:
 
 
 async def test_a_run_that_was_stopped_is_finished_by_its_job_once() -> None:
-    """D47, S2.42: a job finishes a run whose process ended early, and bills nothing twice if it runs twice at once."""
+    """D47, S2.42: a job finishes a run whose process ended early; two such jobs at once bill nothing twice."""
     run_id = await begun()
     async with transaction(SYSTEM) as tx:
         assert (

@@ -59,10 +59,10 @@ async def test_small_customers_are_billed_in_one_transaction_and_large_ones_alon
 
 
 async def test_time_approved_for_later_days_counts_for_the_size_of_a_customer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """D47: approved time of later days counts for the size of a customer, because the engine reads it too.
+    """D47: approved time after the run's end date counts for the size of a customer, because the engine reads it too.
 
-    So with a limit of four entries, Acme, which has four, is billed in a transaction of its own. Time of later days
-    alone makes no customer due.
+    Acme has one entry to bill and three later entries. If at most four entries share a transaction, Acme is billed
+    alone. A customer who has only later time is not due.
     """
     async with transaction(MAX):
         later = [await log(10, on=NOVEMBER), await log(10, on=NOVEMBER), await log(10, on=NOVEMBER)]

@@ -88,7 +88,7 @@ async def test_the_day_of_the_date_itself_is_not_billed() -> None:
 
 
 async def test_what_is_skipped_is_kept_with_its_reason() -> None:
-    """A run records skipped entries with a reason: those not approved, and those of customers not ticked.
+    """A run records each skipped entry with the reason: the entry is not approved, or its customer is not ticked.
 
     D32, D47, S0.27, S0.31.
     """
@@ -355,7 +355,7 @@ async def test_two_runs_at_once_bill_nothing_twice() -> None:
 
 
 async def test_an_approval_waits_for_the_run_of_its_customer() -> None:
-    """Noor's approval waits for Max's billing run, which has locked the customer, and is not part of that run."""
+    """Noor's approval waits for Max's billing run, which has locked the customer; the run does not bill her entry."""
     async with transaction(MAX):
         await _approved(60)
     async with transaction(SYSTEM):

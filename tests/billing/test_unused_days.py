@@ -160,6 +160,8 @@ async def test_an_end_beside_days_that_were_billed_later_costs_what_the_days_bef
 ) -> None:
     """D26, D38: the later days of September are billed first, then the earlier ones; then the contract ends.
 
+    Invoices less credits are the fee of the days up to the end.
+
     | fee    | billed first   | then          | ends on | credited    | paid in all               |
     |--------|----------------|---------------|---------|-------------|---------------------------|
     | 99.99  | 16 to 30 50.00 | 1 to 15 49.99 | 15 Sep  | 49.99       | 50.00 for 15 of 30 days   |

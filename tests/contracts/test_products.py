@@ -31,7 +31,7 @@ async def prices(product: Product) -> dict[str, Decimal]:
 
 
 async def test_a_product_has_one_price_in_each_currency() -> None:
-    """S4.7: a product has one price in each currency, with the decimals of the currency; a second one is refused."""
+    """S4.7: a product has at most one price in each currency, with as many decimals as the currency has."""
     async with transaction(NOOR):
         router = await Product.create(ROUTER)
         await router.set_price(ProductPriceFacts(price="149,90", currency="EUR"))

@@ -117,7 +117,8 @@ async def test_a_renewed_contract_needs_a_last_day() -> None:
 async def test_a_contract_that_has_ended_is_not_renewed_for_the_past() -> None:
     """Automatic renewal is refused for a contract whose last day is before today.
 
-    This holds whether a form adds the renewal or the past day. A stored contract that has both can still be renamed.
+    A form can neither add renewal to a contract whose last day is past, nor set a past last day on a contract with
+    renewal. A stored contract that has both can still be renamed.
     """
     last = but(YEAR, valid_until="2026-10-31")
     contract_id = await a_contract(but(last, renewal_months=""))

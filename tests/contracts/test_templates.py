@@ -34,7 +34,7 @@ HOURS = TemplateFacts(name="Hours", currency="EUR", rounding_increment="60")
 async def test_a_template_keeps_the_fields_of_a_service() -> None:
     """S3.25: a template stores the fields of a service's form; changing it replaces all of them.
 
-    It keeps a product that has ended since, which cannot be chosen for other templates.
+    If the product of a template has ended, the template keeps it, but other templates cannot choose it.
     """
     async with transaction(NOOR):
         care = await ServiceTemplate.create(CARE)
@@ -139,8 +139,8 @@ async def test_the_cheapest_template_is_first_for_the_real_time_of_a_customer(ap
 
     The template Care costs ten fees of 20.00 and nothing beyond them, because neither month exceeds 2 h: 200.00. The
     template Hours counts 1:30 h as 2 h, so it costs 3 h at 120.00: 360.00. A template of vouchers without hours and
-    price is left out, and a template in another currency is not compared.
-    Ines, an agent, gets no link to the comparison.
+    price is left out, and a template in another currency is not compared. Ines, an agent, gets no link to the
+    comparison.
     """
     async with transaction(NOOR):
         for facts in (

@@ -162,7 +162,7 @@ async def test_a_confidential_case_is_seen_by_its_participants_alone() -> None:
 
 
 async def test_the_live_stream_and_notices_of_a_confidential_case_reach_participants_only() -> None:
-    """R12: once Alan has made Ada's former case confidential and removed her as a watcher, she learns no more of it.
+    """R12: once Alan has made Ada's former case confidential and removed her as a watcher, she is told nothing more.
 
     Her open pages still get the event `case.hidden`, but not the event of a later reply. Her inbox no longer has
     notices about the case.
@@ -313,7 +313,7 @@ async def test_agents_still_find_a_confidential_case() -> None:
 async def test_documents_name_a_confidential_case_by_its_number_without_a_link(app: Gate) -> None:
     """S3.15: once Ada no longer sees a confidential case, her documents name it by its number only.
 
-    Search does not find it, and its files and ZIP file are 404.
+    The search does not find the case, and Ada gets 404 for the files and the ZIP file of the case.
     """
     places = await furnished(app.storage)
     number = places.case.number

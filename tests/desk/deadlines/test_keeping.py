@@ -190,7 +190,7 @@ async def test_a_passed_deadline_is_not_moved_by_a_pause_after_it() -> None:
 
 
 async def test_merged_cases_go_on_with_the_clock_that_began_first() -> None:
-    """D49, D53: after a merge, the case that remains has the deadlines of the one opened first; the merged case has none."""
+    """D49, D53: after a merge, the remaining case has the deadlines of the case opened first; the other has none."""
     await promise()
     first, second = await opened(at=at("20 10:00")), await opened(at=at("20 11:00"))
     async with transaction(INES):
