@@ -60,10 +60,10 @@ class Delivery:
     async def end(self, to: Addressee, failure: NotSent | None) -> MailState:
         """Record the outcome of sending the mail to `to`, and return the new state of the mail.
 
-        If `failure` is None, the mail is sent, and an earlier refusal of the address ends. After a permanent failure
-        the mail is refused; a failure that is due to the address is also recorded as a refusal of the address. After
-        any other failure the mail is waiting to be tried again or, if it was due too long ago, given up. Nothing is
-        recorded if the recipient has been erased in the meantime.
+        If `failure` is None, the mail is recorded as sent, and an earlier refusal of the address ends. After a
+        permanent failure, the mail is recorded as refused. A failure that is due to the address is also recorded as a
+        refusal of the address. After any other failure, the mail is waiting to be tried again, or is given up if it was
+        due too long ago. Nothing is recorded if the recipient has been erased in the meantime.
         """
         state, reason = MailState.SENT, ""
         if failure:

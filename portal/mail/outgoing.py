@@ -119,7 +119,7 @@ async def record(
     The caller's transaction must run as `SYSTEM`.
 
     `tries` is the number of attempts to add: 1 when an attempt begins, 0 for its outcome. Nothing is recorded if the
-    recipient has been erased since the mail was composed, because a record has their mail address.
+    recipient has been erased since the mail was composed, because a record contains the recipient's mail address.
     """
     if to.credential_id is not None and not await current().fetchval(_STANDS, to.credential_id):
         return False

@@ -43,7 +43,7 @@ class BulkMember(Table, tablename="bulk_member"):
     case was refused. In the states `changed` and `same`, `became` is the value that the case has after the change. In
     the state `waiting`, `became` is the value that is planned for this case alone, or None if the case is to get the
     value of the whole change. An undo has a planned value for each case, unless the value is a tag. A handover by the
-    rules of dispatch has one for each of its first `LISTED` cases.
+    rules of dispatch has a planned value for each of its first `LISTED` cases.
     """
 
     change_id = UUID(primary_key=True, default=None)

@@ -83,8 +83,8 @@ class CaseField(Endable, Table, tablename="case_field"):
     async def create(cls, facts: NewField) -> "CaseField":
         """Add a custom field after all others, with its choices, and return it.
 
-        Raise `Invalid` if a form field is not valid, if another custom field has the same name, or if there are `MOST`
-        custom fields that have not ended.
+        Raise `Invalid` if a form field is not valid, if another custom field has the same name, or if `MOST` custom
+        fields are offered already.
         """
         checked = Checked()
         if await cls._is_full():

@@ -74,9 +74,9 @@ class Calendar:
 
     Working time is measured as a position: the amount of working time between a fixed instant of the calendar and
     another instant. `_begins`, `_ends` and `_before` have one item for each stretch: its first instant, its end, and
-    the position at its begin, all in microseconds. `_first` and `_next` are the first day and the day after the last
-    one. `_covered` is the range of instants, in microseconds, for which all stretches are present, so that `_cover`
-    need not be called.
+    the position at its begin, all in microseconds. `_first` is the first day for which stretches were computed, and
+    `_next` the day after the last such day. `_covered` is the range of instants, in microseconds, for which all
+    stretches are present, so that `_cover` need not be called.
     """
 
     hours: Hours

@@ -66,7 +66,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """The targets of a service, or the default targets: then `service_id` is None and the names are "".
+    """The targets of a service, or the default targets, for which `service_id` is None and both names are "".
 
     `rows` has one item for each priority, most urgent first. `is_set` is False if no row is stored.
     """

@@ -156,7 +156,7 @@ class Question:
     def without(self, filter_name: str, value: int | str | None = None) -> str:
         """Return the query string of the URL for this list without one value of a filter.
 
-        `filter_name` is the name of the filter in the URL: of a filter with several values or of a custom field, or
+        `filter_name` is the name of the filter in the URL: a key of `chosen`, the parameter of a custom field, or
         `text`, `project` or `due`.
         """
         if (filter_name, value) in self.custom_fields:

@@ -97,10 +97,10 @@ class ViewRule:
 
     `condition` is the SQL for its cases, and `sort` the order until another one is chosen. `has_count` is True if the
     navigation shows the number of cases, and `has_agents` if different cases of the view may have different agents, so
-    that a filter by agent is offered. `empty` is the sentence that an empty list shows. `grouped` are the orders in
-    which a long list is read one group after the other, such as all cases with one status, because an index has the
-    cases of each group in order. `long` selects the same cases as `condition`, written so that PostgreSQL can read the
-    first cases of a long list in the order `sort`.
+    that a filter by agent is offered. `empty` is the sentence that an empty list shows. `grouped` are the orders for
+    which a long list is read group by group; a group is, for example, all cases with one status. For these orders, an
+    index has the cases of each group in order. `long` selects the same cases as `condition`, written so that PostgreSQL
+    can read the first cases of a long list in the order `sort`.
     """
 
     condition: str

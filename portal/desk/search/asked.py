@@ -24,10 +24,10 @@ _FORMS = "select search_form(typed) from unnest($1::text[]) with ordinality t (t
 class Part:
     """A word or a phrase of a search text.
 
-    `words` are in the form in which they are searched; a text must have them in a row. `is_beginning` says whether the
-    last word may also be the beginning of a longer word. `mail` is the part if it can be a piece of a mail address, or
-    "". `digits` are the digits of a part that can be a telephone number, or "". `named` are the customers and contacts
-    whose name, mail address or telephone number the part matches; their cases match too.
+    `words` are in the form in which they are searched; a text matches if it has these words in a row. `is_beginning`
+    says whether the last word may also be the beginning of a longer word. `mail` is the part if it can be a piece of a
+    mail address, or "". `digits` are the digits of a part that can be a telephone number, or "". `named` are the
+    customers and contacts whose name, mail address or telephone number the part matches; their cases match too.
     """
 
     words: tuple[str, ...]

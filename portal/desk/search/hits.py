@@ -97,7 +97,7 @@ async def queries_for(asked: Asked, reader: Reader, of_part: Callable[..., str])
     """Return the tsqueries for the parameter `$1` of `hits_sql`.
 
     The first is a query that every found case must match too, or None. The second finds the older cases. The others
-    find the newest cases; no row of `case_words` matches two of these others. `of_part` returns the tsquery for one
+    find the newest cases; no row of `case_words` matches more than one of them. `of_part` returns the tsquery for one
     part; with `exact=True`, words that only begin with the part do not match.
     """
     lexemes = [_lexemes(part) for part in asked.parts]

@@ -65,7 +65,7 @@ async def close(case: "Case", *, by: Reader, at: datetime) -> None:
 
 
 async def wait_for_customer(case: "Case", *, by: AgentReader, at: datetime) -> None:
-    """Let a case that was just opened wait for the customer: give it the first status of that category.
+    """Give a case that was just opened the first status of the category `waiting_for_customer`.
 
     The rules about which status may come after which are not checked.
     """

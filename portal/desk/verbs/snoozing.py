@@ -82,7 +82,7 @@ async def wake(case: "Case", *, by: AgentReader, at: datetime) -> None:
 async def store(
     case: "Case", until: datetime | None, kind: str, details: dict[str, object], by: AgentReader | System, at: datetime
 ) -> None:
-    """Snooze the locked case until `until`; if that is None, end its snooze. Add a log line that only agents see.
+    """Snooze the locked case until `until`, or end its snooze if `until` is None. Add a log line that only agents see.
 
     Only the end of a snooze counts as a change of the case (`updated_at`), so that the case moves to the top of lists.
     """

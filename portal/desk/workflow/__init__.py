@@ -75,10 +75,10 @@ class Priority(IntEnum):
 
 
 def after_reply(status: Status, *, by_agent: bool, then: Status | None) -> Status:
-    """Return the category of a case after a reply. `status` is the category before it.
+    """Return the category of a case after a reply. `status` is the category before the reply.
 
-    An agent's reply sets `then`; without `then`, it changes new to open. A contact's reply changes a case that waited
-    for the customer, was resolved or was closed to open. In all other situations the category stays.
+    An agent's reply sets `then`; without `then`, it changes the category new to open. A contact's reply changes a case
+    that waited for the customer, was resolved or was closed to open. In all other situations the category stays.
     """
     if by_agent:
         return then or (Status.OPEN if status is Status.NEW else status)

@@ -99,8 +99,8 @@ class CaseStatus(Endable, Table, tablename="case_status"):
         """Add a status as the last of its category, and return it.
 
         Every other status may follow the new status, and the new status may follow every status with `moves_freely`.
-        Raise `Invalid` if a field is not valid, if another status has the same name, or if there are `MOST` statuses
-        that have not ended.
+        Raise `Invalid` if a field is not valid, if another status has the same name, or if `MOST` statuses are offered
+        already.
         """
         checked = Checked()
         if await cls._is_full():
