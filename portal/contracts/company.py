@@ -168,8 +168,8 @@ class NumberSeries(Table, tablename="number_series"):
     async def begin(cls, prefix: str, width: int, first_number: int, kind: str = INVOICE) -> None:
         """Create the series of numbers of this kind of document, or change its prefix, width and first number.
 
-        The row is locked until the transaction ends. Raise `Invalid` (at the field in `FIRST_NUMBERS`) if prefix, width
-        or first number differs from the stored one although a document has taken a number.
+        The row is locked until the transaction ends. If a document has already taken a number of the series, raise
+        `Invalid` for any other prefix, width or first number; `FIRST_NUMBERS` names the form field of the message.
         """
         held = await cls.objects().where(cls.kind == kind).lock_rows("UPDATE").first()
         if held is None:

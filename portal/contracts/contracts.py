@@ -130,8 +130,8 @@ class Contract(Table, tablename="contract"):
     async def change(self, facts: ContractFacts, at: datetime) -> None:
         """Replace every field of the contract. Time that is on a document already keeps its amounts.
 
-        What pays for open time may change, so the caller must lock the customer before, and recompute the allocations
-        afterwards. The row is locked until the transaction ends. Raise `Invalid`:
+        What pays for approved time that is not billed yet may change. So the caller must lock the customer before, and
+        recompute the allocations afterwards. The row is locked until the transaction ends. Raise `Invalid`:
 
         - for a bad field;
         - for another currency if the contract has services, because their time is priced in the old currency;

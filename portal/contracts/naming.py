@@ -7,8 +7,8 @@ If a customer has two services or two contracts of the same name, an addition to
 def shown_contract(alias: str) -> str:
     """Return the SQL expression for the name of the contract with the table alias `alias`.
 
-    If the customer has another contract of that name, the contract's first day follows the name: `Support from 1 Jan
-    2026`.
+    If the customer has another contract of that name, the contract's first day follows the name, as in
+    `Support from 1 Jan 2026`.
     """
     return (
         f"({alias}.name || case when exists (select 1 from contract d where d.customer_id = {alias}.customer_id and d.id <> {alias}.id"  # noqa: S608

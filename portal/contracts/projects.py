@@ -1,4 +1,4 @@
-"""Projects: work for one customer, to which cases and time entries belong, with an optional budget (S2.2, S3.39)."""
+"""Projects: pieces of work for one customer, with cases, time entries and an optional budget (S2.2, S3.39)."""
 
 from datetime import datetime
 from decimal import Decimal

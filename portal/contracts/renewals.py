@@ -52,18 +52,18 @@ order by c.end_on, c.id
 async def renewals_due(today: date) -> list[tuple[int, int]]:
     """Return the contract id and the customer id of each contract that is due for renewal on the day `today`.
 
-    A contract is renewed on the first day on which it is too late to give notice. Contracts of customers that have
-    ended are left out.
+    A contract is renewed on the first day on which it is too late to give notice. Contracts of former
+    customers (with `ended_at`) are left out.
     """
     return [(row["id"], row["customer_id"]) for row in await current().fetch(_DUE, today)]
 
 
 async def renew(contract_id: int, today: date, at: datetime) -> bool:
-    """Extend a contract until notice can be given again, and return whether the contract was due for renewal.
+    """Extend a contract so far that notice can be given again, and return whether the contract was due for renewal.
 
     The contract's row is locked, so that only one of two workers renews the contract. Each extension by
-    `renewal_months` is stored as a row of `contract_renewal`, and managers are notified of it. The caller must lock the
-    customer before, and recompute the allocations afterwards.
+    `renewal_months` is stored as a row of `contract_renewal`, and managers are notified of each. The caller must lock
+    the customer before, and recompute the allocations afterwards.
     """
     contract = await Contract.find(contract_id, SYSTEM, hold=True)
     if contract.renewal_months is None or contract.last_notice is None or contract.last_notice >= today:

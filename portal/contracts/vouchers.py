@@ -103,9 +103,10 @@ class Voucher(Table, tablename="voucher"):
     async def sell(cls, customer: Customer, facts: VoucherFacts, at: datetime) -> "Voucher":
         """Add a voucher to the customer and return it.
 
-        What pays for open time may change, so the caller must lock the customer before, and recompute the allocations
-        afterwards. Raise `Invalid` if a field is bad, if a service belongs to another customer or is paid by time
-        spent, or if the services differ in currency or VAT. Raise `Conflict` if the customer has ended.
+        What pays for approved time that is not billed yet may change. So the caller must lock the customer before, and
+        recompute the allocations afterwards. Raise `Invalid` if a field is bad, if a service belongs to another
+        customer or is paid by time spent, or if the services differ in currency or VAT. Raise `Conflict` if the
+        customer has ended.
         """
         values, services = await _read(facts, customer)
         if customer.ended_at:
@@ -149,9 +150,10 @@ class Voucher(Table, tablename="voucher"):
     async def withdraw(self) -> None:
         """Delete a voucher that nothing depends on, such as one that was entered by mistake.
 
-        The caller must lock the customer before, and recompute the allocations afterwards; allocations of open time
-        that refer to the voucher must have been deleted. Raise `Conflict` if the sale of the voucher is billed, or if
-        the voucher has paid for time on a document, even if a credit or a correction freed that time later.
+        Before the call, the caller must lock the customer and delete the allocations of unbilled time that refer to the
+        voucher. After the call, the caller must recompute the allocations. Raise `Conflict` if the sale of the voucher
+        is billed, or if the voucher has ever paid for time on a document, even time that a credit or a correction freed
+        later.
         """
         try:
             async with transaction(current().reader):

@@ -1,4 +1,7 @@
-"""Show contacts the customer's hours: what is used, pending and left of each service, and each voucher's ledger."""
+"""Show contacts the hours of their customer: the running statement of each service, and the ledger of each voucher.
+
+The running statement says how many minutes are used, pending (logged but not approved) and left.
+"""
 
 from datetime import datetime
 from typing import Any

@@ -107,11 +107,11 @@ class Finder:
     async def find(self, id: int | None, typed: str | None) -> Found:
         """Return the row that somebody chose, given the id and the text that the search field sent.
 
-        If the name of the row with this id contains the text, return this row. Otherwise ignore the id, and return the
-        row whose name is the text, or else the only row whose name contains the text: without JavaScript, editing the
-        text leaves the id of the earlier choice in the form. If there is no such row, or there are several, `Found.id`
-        is None and `Found.problem` is the error message. An empty text means that nothing was chosen. `typed` is None
-        if only the id was sent, as in a link.
+        If the name of the row with this id contains the text, return this row. Otherwise ignore the id, which can be
+        the id of an earlier choice, because without JavaScript an edit of the text does not change the id in the form.
+        In this case, return the row whose name is the text, or else the only row whose name contains the text. If there
+        is no such row, or there are several, `Found.id` is None and `Found.problem` is the error message. An empty text
+        means that nothing was chosen. `typed` is None if only the id was sent, as in a link.
         """
         chosen = await self.named(id) if id is not None else None
         text = one_line(typed or "")[:LONGEST]

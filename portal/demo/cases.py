@@ -127,8 +127,9 @@ def _cut(turns: Sequence[Turn], ending: Ending, scenario: Scenario, is_whole: bo
 
     A turn is a message, a note or a piece of work. A new case has the first turn only. A resolved or closed case has
     all turns. A case with any other status has all turns if `is_whole`, which is set for stories that happen only once.
-    Otherwise, a case that is open or waits for the customer has the turns up to a random one after which it can have
-    this status, and a case that waits for others has the first turns and then a reply from `WAITING`.
+    If `is_whole` is False, the turns of a case that is open or waits for the customer end with a random turn that
+    allows this status. A case that waits for others has the first turns of the story, followed by a reply from
+    `WAITING`.
     """
     if ending == "new":
         return list(turns[:1])

@@ -35,9 +35,9 @@ class SoldVoucher:
     def amount(self, minutes: int) -> Decimal:
         """Return the net amount to credit for `minutes`, which must not be more than `left`.
 
-        For a voucher of 0 minutes, return all that is left of its price. Otherwise, return the rounded share of the
-        price for `minutes` and all minutes credited before, less the amount credited before. So rounding errors do not
-        add up: several credits together give back as much as a single credit for the sum of their minutes.
+        For a voucher of 0 minutes, return all that is left of its price. Otherwise, compute the rounded share of the
+        price for `minutes` plus the minutes credited before, and subtract the amount credited before. In this way,
+        rounding errors do not add up: several credits give back as much as one credit for the sum of their minutes.
         """
         if not self.minutes:
             return self.price - self.credited

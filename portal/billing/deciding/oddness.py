@@ -158,7 +158,7 @@ The condition of the rule `longer` needs the table `USUAL`.
 def reasons(row: Row) -> Iterator[Why]:
     """Yield the reasons to look twice at an entry whose row has the columns `COLUMNS`.
 
-    The reason that the entry is flagged is left out, because pages show the question of the flag instead.
+    The rule `flagged` is left out, because pages show the question of the flag instead.
     """
     for rule in RULES:
         if rule.code != "flagged" and (found := row[f"odd_{rule.code}"]) is not None:

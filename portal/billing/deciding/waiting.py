@@ -33,9 +33,9 @@ COUNTED = 1000
 class Filters:
     """Which waiting entries to list.
 
-    Only entries of days up to and including `until`, and of the given agent, department, customer and service, are
-    listed; None does not narrow the list. A department includes the departments below it. `only` is `odd` (entries that
-    look odd), `clean` (entries that do not), or the code of a rule of `oddness.RULES`, such as `flagged`. With
+    Each of the first five fields narrows the list unless it is None. `until` is the last day whose entries are listed.
+    A department includes the departments below it. `only` is `odd` (entries that look odd), `clean` (entries that do
+    not look odd), or the code of a rule of `oddness.RULES`, such as `flagged`. With
     `drafts`, draft entries are listed besides submitted entries (C4). `after` is the cursor of the page: the page
     begins with the next entry.
     """

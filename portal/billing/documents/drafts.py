@@ -324,7 +324,7 @@ def _vat(row: Row, of: Book, products: Mapping[Key | None, Product], rate: Decim
 
 
 def _engine_line(row: Row, vat: VatRate) -> Line:
-    """Return a stored line that is not for time as a line of the engine."""
+    """Convert a stored line that is not for time into a `Line` of the engine, and return the `Line`."""
     first, last = row["active_from"], row["active_to"]
     return Line(
         kind=LineKind(row["kind"]), service=row["service_id"], label=row["label"], minutes=None, unit_price=row["unit_price"],

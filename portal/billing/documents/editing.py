@@ -125,9 +125,9 @@ async def add_line(
     `seen` is the net sum of the draft that the page showed, or None if there was no page. If the net sum has changed,
     the line may have been added already, so it is not added again.
 
-    Raise `Invalid` if `seen` is not the present net sum, if a field is bad (each bad field gets a message), if nothing
-    would be left to charge, if a discount exceeds what is charged at the same VAT rate, or if the draft would be too
-    large for one document.
+    Raise `Invalid` if `seen` is not the present net sum, or if a field is bad; each bad field gets an error message.
+    Raise `Invalid` also if the line would make the draft too large for one document, leave nothing to charge, or give a
+    discount of more than what is charged at the same VAT rate.
     """
     if seen is not None and seen != str(draft.net):
         raise Invalid({"": "The draft has changed. Look at it, and add the line if it is still missing."})

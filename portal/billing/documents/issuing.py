@@ -168,7 +168,8 @@ _NAMES = ("legal_name", "street", "postcode", "city", "country", "vat_id")
 async def parties_of(contract_id: int, by: Reader) -> tuple[dict[str, Any], int, str]:
     """Return the data that a document of a contract prints, the days until payment, and the company's time zone.
 
-    The data are the present data of seller, buyer, bank and contract, and the name of `by`, who is named as the issuer.
+    The data are the present data of the seller (the company), the buyer (the customer), the bank and the contract, and
+    the name of `by` as the name of the issuer.
     """
     row = await current().fetchrow(_PARTIES, contract_id)
     seller, buyer, contract = (json.loads(row[name]) for name in ("seller", "buyer", "contract"))

@@ -1,8 +1,9 @@
 """Compute billing as a pure function of values: no database, no clock, no settings.
 
-`portal simulate` runs exactly these rules. `price_for` fixes the price of an entry when it is approved; `allocate`
-says what pays for each approved entry that is not settled; `bill` settles what is due up to a date and makes the
-invoices and statements. Values never change: every step returns a new `BillingState`.
+`portal simulate` runs exactly these rules. `price_for` finds the price that the approval of an entry fixes.
+`allocate` decides what pays for each approved entry that no document has settled. `bill` settles what is due up to a
+date, and makes the invoices and the statements (documents for time that costs nothing). Values never change: every step
+returns a new `BillingState`.
 """
 
 from portal.billing.engine.allocation import allocate

@@ -105,7 +105,7 @@ class Sweep:
                 return
 
     def _left(self, service: Key, day: date) -> list[Voucher]:
-        """Return the vouchers for `service`, without the vouchers at the front that are used up or expired on `day`.
+        """Return the vouchers for `service`, beginning with the first that is neither used up nor expired on `day`.
 
         The stored list is shortened in place: entries are allocated in the order of their days, so a voucher that has
         expired for one entry has expired for all later entries.
@@ -121,7 +121,7 @@ class Sweep:
 
 
 def draws_minutes(entry: Entry) -> bool:
-    """Return whether prepaid minutes may pay for the entry, because the entry is billable by the hour."""
+    """Return whether prepaid minutes may pay for the entry: it must be billable, and have no fixed fee."""
     return entry.billing is EntryBilling.BILLABLE and entry.fixed_fee is None
 
 

@@ -24,11 +24,11 @@ class _Candidate(NamedTuple):
 def coverable(state: BillingState, prices: Prices) -> frozenset[Key]:
     """Return which of the entries in `prices` may be approved together at these prices.
 
-    An entry is blocked if its service blocks time beyond the prepaid minutes, prepaid minutes may pay for it, and it is
-    not released. Entries that are not blocked may always be approved. A blocked entry may be approved only if prepaid
-    minutes cover it wholly, and if they then still cover all approved entries of blocking services. Prepaid minutes go
-    first to approved entries, then to the entries in `prices` that are not blocked, then to the blocked entries, sorted
-    by `Entry.order`.
+    An entry counts as blocked if its service blocks time beyond the prepaid minutes, prepaid minutes may pay for the
+    entry, and the entry is not released. All other entries may always be approved. A blocked entry may be approved only
+    on two conditions: prepaid minutes cover it wholly, and they still cover all approved entries of blocking services.
+    Prepaid minutes go first to approved entries, then to the entries in `prices` that are not blocked, and last to the
+    blocked entries in the order of `Entry.order`.
     """
     entries = {entry.id: entry for entry in state.entries if entry.id in prices}
     places = state.places()

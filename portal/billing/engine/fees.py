@@ -31,8 +31,9 @@ def price_before(
 
     `charged` maps billed days of the period to the amount charged, or to None if the amount is not known. The result is
     the price of `days` and the billed days together, less what was charged, so that the sum is right to the cent.
-    Return instead the share of the fee for `days` alone (`price_of_days`) if no later days are billed, if an amount is
-    not known, or if the two results differ by more than rounding explains, because then the fee has changed since.
+    If no later days are billed, or if an amount is not known, return instead the share of the fee for `days` alone
+    (`price_of_days`). Return this share also if it differs from the result by more than rounding explains: the fee has
+    then changed since the later days were billed.
     """
     plain = price_of_days(contract, service, days, digits)
     known = [amount for amount in charged.values() if amount is not None]

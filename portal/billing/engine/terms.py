@@ -42,7 +42,7 @@ class RateTerms:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """The price of a charged hour of one entry, and where it comes from; the approval fixes it (D17).
+    """The price of a charged hour of one entry, as its approval fixes it, and the source of the price (D17).
 
     `rate` is the id of the rate, or None if the price is the entry's own, the schedule's, or the service's overage
     rate.

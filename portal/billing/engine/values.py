@@ -183,9 +183,9 @@ class Line:
 
     @property
     def sold(self) -> PoolKey | None:
-        """Return what the line sells.
+        """Return a key for the fee or the voucher that the line sells, or None if the line sells neither.
 
-        For a fee, this is (service, first day that the line pays for), for a voucher (voucher, None), else None.
+        The key of a fee is (service, first day that the line pays for). The key of a voucher is (voucher, None).
         """
         if self.voucher is not None:
             return self.voucher, None

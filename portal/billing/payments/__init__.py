@@ -71,11 +71,11 @@ async def record(
 ) -> None:
     """Record a payment of an issued invoice, and write the change to the outbox.
 
-    A voucher that the invoice sells may become usable, so the allocations of open time are recomputed. The customer is
-    locked until the transaction ends. Sending the same `form_key` again changes nothing. Raise `Invalid` if a field is
-    bad (each bad field gets an error message), or if more would be paid back than was received. Raise `Invalid` also if
-    a payment with the same day, amount and reference is recorded already, unless `facts.again` is "yes". Raise
-    `Forbidden` if `by` is not a manager.
+    A voucher that the invoice sells may become usable, so the allocations of open time (approved time that no document
+    has settled) are recomputed. The customer is locked until the transaction ends. Sending the same `form_key` again
+    changes nothing. Raise `Invalid` if a field is bad (each bad field gets an error message), or if more would be paid
+    back than was received. Raise `Invalid` also if a payment with the same day, amount and reference is recorded
+    already, unless `facts.again` is "yes". Raise `Forbidden` if `by` is not a manager.
     """
     await _lock(invoice, by)
     if form_key and await Payment.exists().where(Payment.form_key == form_key):

@@ -47,11 +47,11 @@ async def balance_of(invoice: Invoice) -> Row:
 
 
 async def outstanding(customer_id: int, reader: Reader) -> list[Row]:
-    """Return the sum that a customer owes on all invoices, one row for each currency: currency, open, invoices.
+    """Return the sum that a customer owes on all invoices, in one row for each currency.
 
-    `invoices` is the number of unpaid invoices. Overpaid sums of other invoices are subtracted from `open`, which can
-    therefore be negative. A currency with neither unpaid nor overpaid invoices is left out. Return an empty list for
-    readers who may not see the customer's invoices.
+    Columns: currency, open (the sum owed), invoices (the number of unpaid invoices). What was paid too much on other
+    invoices is subtracted from `open`, so `open` can be negative. A currency with neither unpaid nor overpaid invoices
+    is left out. Return an empty list for readers who may not see the customer's invoices.
     """
     rows = await current().fetch(_OUTSTANDING, customer_id) if _sees(customer_id, reader) else []
     return [row for row in rows if row["open"] or row["invoices"]]

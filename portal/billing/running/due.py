@@ -61,8 +61,9 @@ BookKey = tuple[int, str]
 async def load_books(customer_ids: Collection[int], until: date) -> dict[BookKey, Book]:
     """Return the books of these customers, by customer and currency.
 
-    A book is what the engine needs to bill a customer in one currency: the terms and the open time. Every approved open
-    entry is included. Entries that are not approved are included for days before `until`.
+    A book is what the engine needs to bill a customer in one currency: the terms and the open time. Every approved
+    entry that no document has settled is included. Entries that are not approved are included only for days before
+    `until`.
     """
     books = await book.load(customer_ids, unapproved_before=until)
     return {(each.customer_id, each.currency): each for each in books}

@@ -43,7 +43,7 @@ async def bill_together(order: Order, customer_ids: Collection[int]) -> dict[int
     """Make a draft or a statement for each contract of these customers, for what is due before `order.until`.
 
     The caller must have locked the customers. One call for many customers costs least, because it needs few SQL
-    statements. Raise the refusal if anything is refused; then the caller has to bill each customer alone. Return an
+    statements. If anything is refused, raise the refusal; the caller then has to bill each customer alone. Return an
     error message for each document that is too large, by customer. No draft is issued.
     """
     books, billed = await _billed(customer_ids, order.until)

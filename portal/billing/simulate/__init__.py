@@ -29,7 +29,7 @@ LARGEST = 100_000_000
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the input document in the file named by the only argument, and write the result to standard output.
+    """Read the input document from the file that the only argument names, and write the result to standard output.
 
     Return the exit status: 0 for success, 1 if the result cannot be written, 2 for a bad document or wrong arguments.
     For a bad document, one line of the form `path: what` is written to standard error, and nothing to standard output.

@@ -40,8 +40,8 @@ class Input:
 def read(document: object) -> Input:
     """Return the values of a parsed JSON document. Raise `BadDocument` for its first error in document order.
 
-    Contracts, services and entries are read before the references to them, in whatever order the document has them; the
-    errors are sorted into document order at the end.
+    Contracts, services and entries are read before the values that refer to them, whatever their order in the document.
+    At the end, the errors are sorted into document order.
     """
     errors = Errors()
     top = Fields.of(errors, Location(), document, TOP + TOP_EXTENDED if is_extended(document) else TOP)

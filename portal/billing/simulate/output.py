@@ -29,7 +29,10 @@ def statement(made: Document) -> Json:
 
 
 def invoice(made: Document, cash_rounding: Decimal | None) -> Json:
-    """Return an invoice as JSON. With `cash_rounding`, a coin, the key `payable` has the gross rounded to this coin."""
+    """Return an invoice as JSON.
+
+    If `cash_rounding`, the smallest coin, is not None, the key `payable` has the gross sum rounded to this coin.
+    """
     return statement(made) | _sums(made, cash_rounding)
 
 

@@ -93,7 +93,7 @@ def read_steps(
 def _end(fields: Fields, ends: dict[Key, tuple[date, date | None]]) -> Step:
     """Return a step that ends a contract earlier than before, and set its new end in `ends`.
 
-    `ends` has the start and the present end of each contract. Record an error if the new end is not between them.
+    `ends` has the start and the present end of each contract. Record an error unless the new end is between these two.
     """
     contract, on = reference(fields, "contract", ends), fields.take("on", day)
     start, end = ends.get(contract, (None, None))

@@ -46,7 +46,7 @@ class TriedWork(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of the work whose price is tried, as typed: ids of service, agent and role, a day and a duration.
 
     The ids of agent and role may be "". Without a role, the role of the agent applies. Without both, the first role
-    that has a rate applies. The duration may be two times of the day, such as `18:00-19:30`.
+    that has a rate applies. `duration` may also be two times of day, such as `18:00-19:30`.
     """
 
     service: str
@@ -118,7 +118,7 @@ async def price_of(contract: Contract, work: TriedWork, at: datetime) -> Answer:
 
 
 async def _schedule(service: Service, on: date) -> Schedule | None:
-    """Return the schedule of the service for work on a day, in the company's time zone, or None without a schedule."""
+    """Return the schedule of the service for work on a day, in the company's time zone; None if it has no schedule."""
     row = await current().fetchrow(
         f"select s.windows, s.holidays, case when s.calendar_holidays then {HOURS} end as calendar,"  # noqa: S608
         " (select time_zone from company) as zone from service s where s.id = $1", service.id,

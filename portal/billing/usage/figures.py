@@ -1,8 +1,9 @@
 """Compute the figures of services: time and revenue that are billed, billed last, and not billed yet (S4.20 to S4.25).
 
-All figures are sums of allocations of approved entries, so the total is always billed plus unbilled (C6). A document
-that settles an allocation moves it from unbilled to billed, and a credit note that makes the time billable again moves
-it back (S4.26, S4.27). Fees and sold vouchers do not come from entries, so they are not part of these figures.
+All figures are sums of allocations of approved entries, so the total is always billed plus unbilled (C6). When a
+document settles an allocation, the allocation moves from unbilled to billed. When a credit note makes the time billable
+again, the allocation moves back to unbilled (S4.26, S4.27). Fees and sold vouchers do not come from entries, so they
+are not part of these figures.
 """
 
 from collections.abc import Collection, Iterable

@@ -29,8 +29,8 @@ class By(StrEnum):
 class Place:
     """The customer, contract, service, settlement and month to which a figure in `currency` belongs.
 
-    A field is None or "" if the figure covers several (such as all services of a customer), or if there is none (such
-    as the service of time that has none). `month` is the first day of the month.
+    A field is None or "" if the figure covers several of its kind, as the figure of a customer covers several services,
+    or none, as for time without a service. `month` is the first day of the month.
     """
 
     currency: str

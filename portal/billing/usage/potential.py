@@ -30,7 +30,7 @@ class Potential:
     - `charged`: the amount that is charged for approved time now.
     - `more`: the additional amount if all waiting time were approved and all held time were charged; None if it was not
       computed.
-    - `unpriced`: the waiting minutes whose approval would be refused, for example without a rate.
+    - `unpriced`: the waiting minutes whose approval would be refused, for example because there is no rate.
 
     For readers who are not managers, `charged` is 0 and `more` is None.
     """

@@ -113,7 +113,7 @@ class Standing:
     def tone(self) -> str:
         """Return the colour of the meter.
 
-        It is `late` if no prepaid minutes are left, `soon` if at least `FULL` percent are used, and else `accent`.
+        It is `late` if no prepaid minutes are left, `soon` if at least `FULL` percent are used, otherwise `accent`.
         """
         if not self.left:
             return "late"
@@ -165,9 +165,9 @@ async def standings(
 ) -> list[Standing]:
     """Return the running statements of services of a customer on the day `on`.
 
-    `on` is a day in the company's time zone. `service_ids` are the wanted services; None means all whose contract has
-    not ended. Services that the reader may not see are left out, so a contact gets an empty list for another customer.
-    The function sends at most four queries, or six if minutes of any service roll over.
+    `on` is a day in the company's time zone. `service_ids` are the wanted services; None means all services whose
+    contract has not ended by then. Services that the reader may not see are left out, so a contact gets an empty list
+    for another customer. The function sends at most four queries, or six if minutes of any service roll over.
     """
     terms = await book.load_terms(customer_id)
     places = {service.id: service for contract, _ in terms for service in contract.services}

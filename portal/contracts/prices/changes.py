@@ -68,10 +68,10 @@ class PriceChange(Table, tablename="price_change"):
     async def create(cls, service: Service, contract: Contract, facts: PriceFacts, at: datetime) -> None:
         """Store new prices of the service, which apply from a day on.
 
-        What pays for open time may change, so the caller must lock the customer before, and recompute the allocations
-        afterwards. Fees that documents have billed and prices that approvals have fixed do not change. Raise `Invalid`
-        for a bad field, if the prices would begin on or before the first day of the service or of its contract, if
-        other prices begin on the same day, or if nothing changes.
+        What pays for approved time that is not billed yet may change. So the caller must lock the customer before, and
+        recompute the allocations afterwards. Fees that documents have billed and prices that approvals have fixed do
+        not change. Raise `Invalid` for a bad field, if the prices would begin on or before the first day of the service
+        or of its contract, if other prices begin on the same day, or if nothing changes.
         """
         values = await _read(facts, service, contract)
         row = values | {"customer_id": service.customer_id, "service_id": service.id, "created_at": at}
@@ -84,7 +84,7 @@ class PriceChange(Table, tablename="price_change"):
 
     @property
     def facts(self) -> PriceFacts:
-        """Return the prices as form fields, to fill in the form that plans another price change. The day is empty."""
+        """Return the prices as form fields, without a day, to fill in the form that plans another price change."""
         return _typed(self.fee, self.included_minutes, self.overage_rate)
 
 

@@ -245,7 +245,7 @@ class Service(Table, tablename="service"):
 
     @property
     def line_per(self) -> str:
-        """Return the noun for the thing whose time each line of an invoice sums up, such as `agent` or `service`."""
+        """Return the noun for what gets a line of its own on an invoice, such as `agent` or `service`."""
         return Rollup(self.rollup).word.lower()
 
     @property

@@ -21,7 +21,7 @@ class DefaultChoice(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class DefaultsShown(Struct, forbid_unknown_fields=True, kw_only=True):
-    """The default services of a customer as a page showed them; the page sends them back with its form.
+    """The default services of a customer as a page showed them. The page's form sends them back as an optimistic lock.
 
     The keys are ids of case types as text; the key "" is for all case types without a default of their own.
     """

@@ -31,7 +31,7 @@ class CannotCredit(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """An allocation (`live`) from which minutes are credited. `left` is the rest of it, or None if nothing is left."""
+    """An allocation (`live`) from which minutes are credited. `left` is what the credit leaves of it, or None."""
 
     live: Allocation
     left: Allocation | None
@@ -159,9 +159,9 @@ class Credit:
         return state, note
 
     def _credit_lines(self, state: BillingState) -> Iterator[Line]:
-        """Yield the lines of the credit note for the lines of the document, in their order, with negative amounts.
+        """Yield a credit line, with negative amounts, for each line of the document, in the order of the document.
 
-        Lines are left out if nothing of them is credited. `state` is the state in which the credited minutes are no
+        A line of which nothing is credited is left out. `state` is the state in which the credited minutes are no
         longer settled.
         """
         vouchers = {voucher.id: voucher.minutes for voucher in state.vouchers}
@@ -295,9 +295,8 @@ def _refund(state: BillingState, line: Line, vouchers: Mapping[Key, int]) -> Dec
 def _price_of_part(state: BillingState, line: Line, vouchers: Mapping[Key, int], minutes: int) -> Decimal:
     """Return the price of `minutes` undrawn minutes of the voucher of `line`.
 
-    This is the rounded share for `minutes` and all minutes credited before, less the amount credited before. So
-    rounding errors do not add up: several credits together give back as much as a single credit for the sum of their
-    minutes.
+    This is the rounded share for `minutes` plus the minutes credited before, less the amount credited before. In this
+    way, rounding errors do not add up: several credits give back as much as one credit for the sum of their minutes.
     """
     if line.voucher is None or line.sold is None:
         return Decimal(0)

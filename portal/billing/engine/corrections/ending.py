@@ -30,8 +30,8 @@ def end_contract(
     """End `contract` on `on`, the first day that it does not cover, and credit the fees of its unused days.
 
     `documents` are the documents made so far. Each invoice with such fees gets one credit note. Invoices and credit
-    notes together charge what the invoices would have charged if the end had been known at the time. If the contract is
-    extended later, the credited days are billed again. Approvals are not withdrawn.
+    notes together charge what the invoices would have charged if the end had been known when they were made. If the
+    contract is extended later, the credited days are billed again. Approvals are not withdrawn.
     """
     state = extend_contract(state, contract, on)
     notes = []

@@ -13,7 +13,7 @@ from portal.money import total
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """An entry that this billing run settles, with its allocations."""
+    """An entry that this billing run settles, with its allocations (the pieces of its minutes, and what pays)."""
 
     entry: Entry
     allocations: tuple[Allocation, ...]

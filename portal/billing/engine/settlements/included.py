@@ -1,9 +1,9 @@
 """The included minutes of subscriptions: by period, shared by several services, and rolled over (D26).
 
-Minutes that were not used in a period roll over into the next period if the service has a rollover. There they are
-drawn before the period's own minutes, the oldest first. Until a billing run has closed a period, the minutes that roll
-over from it are computed from all approved entries. Afterwards these minutes are fixed, so an entry of the period that
-is approved later can draw only minutes that did not roll over.
+Minutes that were not used in a period roll over into the next period if the service has a rollover. In the next period,
+they are drawn before the minutes of that period, the oldest first. Until a billing run has closed a period, the minutes
+that roll over from it are computed from all approved entries. Afterwards these minutes are fixed, so an entry of the
+period that is approved later can draw only minutes that did not roll over.
 """
 
 from collections.abc import Iterator, Mapping

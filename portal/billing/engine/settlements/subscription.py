@@ -20,7 +20,7 @@ from portal.words import Due
 def pools(
     service: ServiceTerms, entry: Entry, included: IncludedMinutes, vouchers: Sequence[Voucher]
 ) -> Iterator[Pool]:
-    """Yield the included minutes of the period of the entry's day, then the pools of the settlement `voucher`.
+    """Yield the included minutes of the period that contains the day of `entry`, then the pools of `voucher.pools`.
 
     If no day of that period is active, there are no included minutes.
     """
