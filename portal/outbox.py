@@ -100,9 +100,10 @@ async def tell_of(
 async def told_lately() -> list[Any]:
     """Return a row for each kind of change in the outbox, the kind with the latest change first.
 
-    The columns are the kind, the number of its changes (`count`), and the instant of the latest one (`latest`).
+    The columns are the kind, the number of changes of this kind (`count`), and the instant of the latest change
+    (`latest`).
 
-    The worker deletes rows of the outbox after seven days, once it has made their notices.
+    The worker deletes a row of the outbox after seven days, but not before it has made the notices for that row.
     """
     return await current().fetch(
         "select kind, count(*) as count, max(at) as latest from outbox group by kind order by latest desc, kind"

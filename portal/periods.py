@@ -80,12 +80,12 @@ _MONTHS = {Cycle.MONTHLY: 1, Cycle.QUARTERLY: 3, Cycle.HALF_YEARLY: 6, Cycle.YEA
 _WEEK = 7
 
 PLAIN_CYCLES = (Cycle.MONTHLY, Cycle.QUARTERLY, Cycle.YEARLY)
-"""The billing cycles that the input of the command `portal simulate` may have without the extended dialect."""
+"""The billing cycles that the input of the command `portal simulate` may have unless it says `"extended": true`."""
 
 LAST_ANCHOR_DAY = 28
 """The last day of a month on which the anchor of a contract may be. Every month has a 28th.
 
-This limit is only for the input of `portal simulate` without the extended dialect.
+This limit is only for input of `portal simulate` that does not say `"extended": true`.
 """
 
 

@@ -47,7 +47,7 @@ _KILL_SECONDS = 2
 _STARTING_SECONDS = 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _STEADY_SECONDS = 60.0
-"""If a process ran longer than this, in seconds, the pause before its next restart is `_FIRST_PAUSE` again."""
+"""If a process exits after more than this many seconds, the pause before its restart is `_FIRST_PAUSE` again."""
 _TICK = 0.1
 
 

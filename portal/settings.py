@@ -165,8 +165,8 @@ class Settings:
     def app_role(self) -> str | None:
         """Return the database role that the app switches to after connecting, or None if it does not switch.
 
-        The app switches if it connects as the owner of the tables: without a `database_url` or, outside production,
-        without a `database_owner_url`.
+        The app switches if it connects as the owner of the tables. That is the case without a `database_url` and,
+        outside production, also without a `database_owner_url`.
         """
         if self.database_url is None:
             return "portal_app"

@@ -19,9 +19,10 @@ async def read(
 ) -> int:
     """Mark notices of the reader as read, update the reader's other open pages, and return how many were marked.
 
-    Notices that are read already do not change. Each argument that is given limits the notices further. `notice_ids`
-    are the ids of the notices. `about` is what the notices are about, such as `("case", 7)`. `newest` is the highest id
-    of a notice on the page, so that notices made after the page was shown stay unread.
+    Notices that are read already do not change. Each argument that is given limits the notices further: `notice_ids` to
+    notices with these ids, `about` to notices about one case or other thing, such as `("case", 7)`, and `newest` to
+    notices whose id is not higher. `newest` is the highest id on the page, so that notices made after the page was
+    shown stay unread.
     """
     what, subject_id = about or (None, None)
     marked = await current().fetch(_READ, reader.credential_id, at, notice_ids, kinds_about(what), subject_id, newest)

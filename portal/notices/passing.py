@@ -1,9 +1,9 @@
 """Process the rows of the outbox: make one notice for each person who is to be notified of the event.
 
 The column `passed_on` marks the rows that are done. It is set in the transaction that inserts the notices, so a worker
-that is killed leaves both the mark and the notices, or neither. Rows are found by this mark and not by a cursor on their
-ids, because transactions may commit in another order than the ids. A unique constraint allows each person one notice of
-each event, even if two workers process the same row.
+that is killed leaves both the mark and the notices, or neither. Rows are found by this mark and not by a cursor on
+their ids, because transactions do not always commit in the order of these ids. A unique constraint allows each person
+one notice of each event, even if two workers process the same row.
 """
 
 from collections.abc import Collection, Sequence

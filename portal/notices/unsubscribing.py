@@ -58,7 +58,7 @@ class Unsubscription:
 
     @property
     def words(self) -> list[str]:
-        """Return the labels of what is switched off, as the account page shows them; kinds that are gone are left out."""
+        """Return the account page's labels for what is switched off; kinds that no longer exist are left out."""
         if DIGEST in self.names:
             return ["The daily digest"]
         kinds = [KINDS[name] for name in self.names if name in KINDS]
@@ -67,8 +67,8 @@ class Unsubscription:
     async def carry_out(self) -> None:
         """Switch the mails off for the person. What the app shows does not change.
 
-        Calling it again has no further effect. Call this function outside a transaction: it opens its own, as the
-        person. Do nothing for a person whose access has ended.
+        Calling it again has no further effect. Call this function outside a transaction: it opens its own transactions.
+        Do nothing for a person whose access has ended.
         """
         async with transaction(None) as tx:
             row = await tx.fetchrow("select * from person_of($1)", self.credential_id)

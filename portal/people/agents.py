@@ -121,9 +121,8 @@ class Agent(Person, Table, tablename="agent"):
         """Replace every field of the agent. A new grade takes effect with the agent's next request (R33).
 
         An agent whose new grade is not manager loses all designations. If the mail address changes, the agent's open
-        invitation and reset links end. Raise `Invalid` for a field that is not valid, for a mail address that somebody
-        else has, or if the change would leave no admin who can sign in (R31). Raise `NotFound` for an unknown role or
-        department.
+        invitation and reset links end. Raise `Invalid` if a field is not valid, if somebody else has the mail address,
+        or if the change would leave no admin who can sign in (R31). Raise `NotFound` for an unknown role or department.
         """
         values, address, departments = await _read(facts)
         if facts.grade != "admin" and await self._is_only_admin():

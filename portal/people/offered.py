@@ -1,4 +1,4 @@
-"""Options of select fields. Each option is an id and a label instead of a whole row, because there may be hundreds."""
+"""Options of select fields. Each option is an id and a label, not a whole row, because a field may have hundreds."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple

@@ -39,7 +39,7 @@ class ContactReader:
     def sees_hours(self) -> bool:
         """Return whether the contact may see what is used and left of the customer's hours.
 
-        All cases of the customer share these hours, so a contact who sees neither all cases nor the invoices may not.
+        All cases of the customer share these hours, so a contact must have the right to see all cases or the invoices.
         """
         return self.sees_all_cases or self.sees_invoices
 

@@ -1,4 +1,4 @@
-"""Billing roles of agents, such as consultant. Rates can depend on them, and invoices can group time by them."""
+"""Billing roles of agents, such as consultant. Rates can depend on the role, and invoices can group time by role."""
 
 from msgspec import Struct
 from piccolo.columns import BigSerial, Text

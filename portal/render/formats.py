@@ -265,8 +265,8 @@ def days_late(due_on: date) -> int:
 def in_order(*events: tuple[str, Iterable[Any]]) -> list[Any]:
     """Return events of several kinds in one list, in order of time.
 
-    Each argument is a pair for one kind: the name of the field that has the instant or the day of an event, and the
-    events, as rows or objects. An event that has only a day comes last on that day.
+    Each argument has the events of one kind. It is a pair: the name of the field with the instant or the day of an
+    event, and the events (rows or objects). An event that has only a day comes last on that day.
     """
 
     def place(pair: tuple[str, Any]) -> tuple[date, float]:

@@ -24,7 +24,7 @@ PAGE = 50
 SUMMED = 5_000
 """The maximum number of entries that a page sums up. If there are more, the browser fetches the sums afterwards."""
 MOST = 20_000
-"""The maximum number of entries in one decision. If there are more, the manager decides on the others afterwards."""
+"""The maximum number of entries that are approved or rejected at once. If there are more, the manager repeats that."""
 NAMELESS = 0
 """The id of the group for entries that belong to no other group, such as general time in a timesheet by customer."""
 
@@ -90,7 +90,7 @@ async def read(
     all_sums: bool = False,
     size: int = PAGE,
 ) -> Timesheet:
-    """Return one page of the timesheet, with the entries on it that the reader may decide on.
+    """Return one page of the timesheet, with the ids of the entries that the reader may approve, reject or flag.
 
     If a manager is absent on `day`, the present day, the manager's deputy may decide instead. `after` is the cursor; if
     no entry follows it, return the first page. With `all_sums`, the sums include all entries, however many there are.

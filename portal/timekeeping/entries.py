@@ -137,8 +137,8 @@ class TimeEntry(Table, tablename="time_entry"):
         """Create a draft entry for work on `case`, on `project`, under a service or as general time; return it (S0.23).
 
         `agent_id` is the id of the agent who worked, if that is not `by` (S1.15). Work on a project is logged under the
-        project's service. Sending the same `form_key` again returns the existing entry, or raises `Invalid` if the
-        content differs although nobody has changed the entry since. Raise `Forbidden` if the admins' rules do not let
+        project's service. If this `form_key` was sent before, return the existing entry; if the content differs
+        although nobody has changed the entry since, raise `Invalid`. Raise `Forbidden` if the admins' rules do not let
         `by` log time for that agent (S1.16), `Conflict` if time tracking is off, and `Invalid` with an error message
         for each bad field: `on`, `duration`, `work_date`, `project`, `service`, `task`, `kind`, `role`, `agent`,
         `external_comment`, `description`, `counts`, `override_reason`.

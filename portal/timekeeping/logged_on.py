@@ -179,7 +179,7 @@ def _cases(condition: str, limit: str) -> str:
 
 
 async def find(reader: AgentReader, id: str, typed: str | None) -> Sought:
-    """Return the thing on which time is to be logged, for the id of an earlier choice and the text in the search field.
+    """Return what time is to be logged on, such as a case, from the id of an earlier choice and the searched text.
 
     If the name of the thing with this id contains the text, return that thing. Otherwise the id is ignored, because
     without JavaScript the id of an earlier choice is sent with a new text. The text then means the case with that

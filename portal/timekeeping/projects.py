@@ -153,8 +153,7 @@ group by s.contract_id
 async def used_by_contract(customer_id: int, day: date) -> dict[int, Usage]:
     """Return the usage of each contract of the customer in the month of `day`, by contract id.
 
-    Contracts without time in that month are left out. An entry counts as soon as it is logged, but not once it is
-    rejected.
+    Contracts without time in that month are left out. All logged entries count except rejected ones.
     """
     rows = await current().fetch(_USED, customer_id, day)
     return {row["contract_id"]: Usage(row["approved"], row["pending"]) for row in rows}

@@ -78,7 +78,7 @@ async def submit_all(by: AgentReader, which: Filter, *, newest: int, at: datetim
 
 
 async def take_back(submission_id: int, *, by: AgentReader, at: datetime) -> Submission:
-    """Undo a submission that `by` made: each entry becomes a draft again or, if it was rejected before, rejected.
+    """Undo a submission that `by` made: entries that were rejected before become rejected again, all others drafts.
 
     Entries that a manager has approved or rejected since do not change and are reported in `refused`. Raise `NotFound`
     if `by` made no such submission, and `Conflict` if none of its entries can be taken back any more.

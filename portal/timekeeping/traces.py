@@ -46,9 +46,9 @@ async def notify_all(
 ) -> None:
     """Write outbox rows for several entries by one statement: one row for each case, and for each entry without a case.
 
-    `rows` have the columns `id`, `case_id` and `customer_id` of the entries. For a decision to reject or flag entries,
-    `record_id` is the id of one of its rejections or flags, and the authors of all the entries are notified. For an
-    answer, it is the id of the answered flag, and the manager who flagged the entry is notified.
+    `rows` have the columns `id`, `case_id` and `customer_id` of the entries. If entries were rejected or flagged,
+    `record_id` is the id of one of these rejections or flags, and the authors of all the entries are notified. If a
+    flag was answered, `record_id` is the id of the flag, and the manager who flagged the entry is notified.
     """
     subjects = {(row["case_id"] or row["id"], row["customer_id"]) for row in rows}
     await outbox.tell_of(sorted(subjects, key=str), kind=kind, actor=by, at=at, record_id=record_id)

@@ -199,8 +199,8 @@ async def ground_of(
     existing entry: that keeps its case even if new time is refused there. `known_task_id` and `known_kind_id` are the
     stored task and kind of general time of the entry; they may have ended. Raise `Conflict` if time tracking is off.
     Raise `Invalid` at the field `on` if no time may be logged on the case, and at `agent`, `role`, `kind`, `service` or
-    `task` for an id that does not exist. Raise it also for a service of another customer, for a kind or task that has
-    ended, and for a task of another service or project.
+    `task` for an id that does not exist. Raise `Invalid` also for a service of another customer, for a kind or task
+    that has ended, and for a task of another service or project.
     """
     row = await current().fetchrow(
         _GROUND, agent_id, work.service_id, case_type_id, work.task_id, work.role_id, work.general_kind_id, case_id, project_id,

@@ -12,7 +12,7 @@ from litestar import Litestar
 from litestar.routes import HTTPRoute
 
 FORM_PAGE = "form_page"
-"""The key in a route handler's `opt` for the path of the page with the handler's form, if it is no parent path.
+"""The key in a handler's `opt` for the path of the page that has the handler's form, if that is no parent path.
 
 The path may contain path parameters of the route, as `{number}`.
 """

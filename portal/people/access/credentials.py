@@ -1,7 +1,8 @@
 """Credentials: how contacts and agents sign in, and how their mail address and password are checked (R1-R6).
 
 A login is a mail address with its password and second factors. It belongs to one agent, or to all contacts with this
-mail address, each of a different customer. Each contact has a credential, and one of these credentials holds the login.
+mail address. These contacts belong to different customers. Each contact has a credential, and one of these credentials
+holds the login.
 """
 
 import asyncio

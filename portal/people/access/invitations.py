@@ -60,8 +60,7 @@ class Invited:
     """The person for whom an open link was created. `customer_name` is None for an agent.
 
     `joins` is True if the person already signs in with this mail address at another customer. The link then sets no
-    password, because the person's password is valid for all of their customers: the person accepts the link with the
-    password that they have.
+    password. The person accepts it with their present password, which is valid for all of their customers.
     """
 
     credential_id: int

@@ -137,10 +137,9 @@ async def find(token: str, at: datetime, *, beside: str = "select") -> tuple[Ses
     """Return the session with this token and the database row it was read from, or None for an unknown token.
 
     A session that has ended or expired is returned too, with `live` False. `beside` is an SQL select of at most one
-    row. Its columns are read by the same statement and added to the returned row: every request needs them, and one
-    round trip is quicker than two. The column `snapshot` of the returned row is the database snapshot of this
-    statement. The page reads its data later, so the data is at least as new as this snapshot
-    (`portal.outbox.told_since`).
+    row, with further data that every request needs. Its columns are added to the returned row, because reading all data
+    by one statement is quicker. The column `snapshot` of the returned row is the database snapshot of this statement.
+    The page reads its data later, so the data is at least as new as this snapshot (`portal.outbox.told_since`).
     """
     return await _find(hash_of(token), at, beside)
 

@@ -79,8 +79,8 @@ class Contact(Person, Table, tablename="contact"):
     ) -> "Contact":
         """Return the contact with this id. With `hold`, lock the row until the transaction ends.
 
-        Raise `NotFound` for a contact that the reader may not see or that was erased. If `customer` is given, raise it
-        also for a contact of any other customer (R28).
+        Raise `NotFound` for a contact that the reader may not see or that was erased. If `customer` is given, raise
+        `NotFound` also for a contact of any other customer (R28).
         """
         query = cls.visible_to(reader).where(cls.id == in_range(contact), cls.erased_at.is_null())
         return await one(query if customer is None else query.where(cls.customer_id == customer), hold=hold)
@@ -121,8 +121,8 @@ class Contact(Person, Table, tablename="contact"):
         Unless `by` is a contact, the customer is locked, so that nobody can end the customer before the transaction
         ends. If `by` is a contact, the customer is not locked, because the database role of contacts may not lock it.
         If the customer then ends at the same moment, the new contact is created but cannot sign in. Raise `Invalid` for
-        a field that is not valid or a mail address that somebody else has. If `by` is a contact, raise it also for a
-        missing mail address. Raise `Conflict` if the customer has ended.
+        a field that is not valid or a mail address that somebody else has. If `by` is a contact, raise `Invalid` also
+        for a missing mail address. Raise `Conflict` if the customer has ended.
         """
         values, address = _read(facts)
         if by.is_contact and address is None:
@@ -141,8 +141,8 @@ class Contact(Person, Table, tablename="contact"):
 
         If the mail address changes, the contact's open invitation and reset links end. A contact who gets a first mail
         address can be invited from then on, unless they have left. Raise `Invalid` for a field that is not valid or a
-        mail address that somebody else has. Raise it also if `facts` would remove the contact's mail address, because
-        the contact signs in with it.
+        mail address that somebody else has. Raise `Invalid` also if `facts` would remove the contact's mail address,
+        because the contact signs in with that.
         """
         values, address = _read(facts)
         credential = await self.credential_or_none()
@@ -182,7 +182,7 @@ async def hold_contact(contact_id: int, *, ending: bool = False) -> None:
     """Take an advisory lock on a contact until the transaction ends, so that nobody who has left is given a case.
 
     A transaction that makes somebody the contact of a case takes a shared lock. A transaction that ends the contact's
-    access takes an exclusive lock with `ending`, and so waits for all transactions that hold the shared lock. A row
+    access takes an exclusive lock (`ending=True`), and so waits for all transactions that hold the shared lock. A row
     lock would need the privilege to update contacts, which a contact who opens a case does not have.
     """
     await current().execute(_HOLD_ALONE if ending else _HOLD, contact_id)

@@ -74,8 +74,8 @@ class NewCaller(Struct, kw_only=True):
         """Create the contact for the customer with this id. With `new_invited`, also mail the contact an invitation.
 
         The contact sees only their own cases. Raise `Invalid` for a field that is not valid, or for `new_invited`
-        without a mail address. Raise it also, with a message that names the other contact, if another contact of the
-        customer has the mail address or, without `new_beside`, the telephone number.
+        without a mail address. Raise `Invalid` also if another contact of the customer has the mail address or, without
+        `new_beside`, the telephone number; the message names that contact.
         """
         await current().execute("select pg_advisory_xact_lock(hashtextextended('new callers', $1))", customer)
         known = await self.known(customer)

@@ -86,8 +86,8 @@ def used(answer: str, host: str, origin: str, challenge: bytes, *, public_key: b
     """Verify the signature of an authentication response, a JSON text, and return the passkey's new signature counter.
 
     Raise `CeremonyRefused` if the response is malformed, was signed by another key, or is for another challenge, `host`
-    or `origin`. Raise it also if the new counter is not higher than `count`, the counter stored at the last use: that
-    reveals a copied passkey. Passkeys that do not count always send 0, which is accepted.
+    or `origin`. Raise `CeremonyRefused` also if the new counter is not higher than `count`, the counter stored at the
+    last use, because that reveals a copied passkey. Passkeys that do not count always send 0, which is accepted.
     """
     try:
         return webauthn.verify_authentication_response(

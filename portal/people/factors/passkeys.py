@@ -129,8 +129,8 @@ async def use(credential_id: int, answer: str, relying_party: RelyingParty, chal
 
     `answer` is the browser's authentication response as JSON. Raise `Invalid` if no passkey of the person signed the
     challenge. A challenge is valid once, so raise `Invalid` also if it was issued before the passkey's last use. Raise
-    it also if the signature counter is too low, which reveals a copy of the passkey. A row lock lets only one of two
-    simultaneous uses of a challenge succeed.
+    `Invalid` also if the signature counter is too low, which reveals a copy of the passkey. A row lock lets only one of
+    two simultaneous uses of a challenge succeed.
     """
     ceremony = _ceremony()
     try:

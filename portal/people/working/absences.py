@@ -114,7 +114,7 @@ class Absence(Table, tablename="absence"):
 
     @classmethod
     async def dispatched(cls, day: date) -> list[Dispatched] | None:
-        """Return the agents who have not left, sorted by name, each with the last day of their absence on `day`, if any.
+        """Return the agents who have not left, sorted by name, each with the last day of an absence on `day`, if any.
 
         Return None if there are too many agents for a select field.
         """

@@ -42,7 +42,7 @@ class Typed:
         return cell.name in self.cells and self.cells[cell.name].strip() != shown
 
     def with_task(self, key: RowKey) -> RowKey:
-        """Return `key`; if it has no task, add the task that was chosen in the form for new time in this row."""
+        """Return `key` with its own task or, without one, with the task chosen in the form for new time in the row."""
         return key._replace(task=key.task or self.tasks.get(str(key), 0))
 
     def key_of(self, cell: Cell) -> uuid.UUID | None:

@@ -1,4 +1,4 @@
-"""Forgotten time: days on which an agent worked on a case, according to the case's log, and logged no time there.
+"""Forgotten time: days on which an agent worked on a case, according to the case's log, but logged no time on it.
 
 Only the log of the case is read: the replies that the agent wrote, and whether the agent resolved or closed the case.
 """

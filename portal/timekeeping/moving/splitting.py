@@ -1,4 +1,4 @@
-"""Split a case, with chosen messages and time entries."""
+"""Split a case: move chosen messages and time entries to a new case."""
 
 from collections.abc import Collection
 from datetime import datetime

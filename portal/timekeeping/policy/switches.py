@@ -107,7 +107,7 @@ class Rules(Struct, frozen=True, kw_only=True):
 
     @property
     def own_window(self) -> timedelta:
-        """Return how long after an entry was logged or rejected its author may change or delete it (C5, D15)."""
+        """Return how long the author may change or delete an entry after it was logged or rejected (C5, D15)."""
         return timedelta(hours=self.own_edit_hours)
 
     def pick_of(self, by: AgentReader) -> str:

@@ -42,9 +42,9 @@ def must_keep_one(request: Web) -> bool:
 async def begun(request: Web, reader: Reader, codes: list[str], *, lacked_one: bool) -> Response[Any]:
     """Return the response after a second factor was set up: the page with the new recovery codes, or a redirect.
 
-    `codes` are the new recovery codes, which are shown only this once; [] if the reader had some already. With [],
-    redirect to the page of second factors. `lacked_one` says that the reader had to set up a factor before using any
-    other page: the link below the codes then leads to the start page.
+    `codes` are the new recovery codes, which are shown only this once. If the reader had recovery codes already,
+    `codes` is empty: then redirect to the page of second factors. If `lacked_one`, the reader could use no other page
+    before setting up a factor, and the link below the codes leads to the start page.
     """
     if codes:
         return await codes_page(request, reader, codes, then="/" if lacked_one else "/account/second-factor")

@@ -96,9 +96,9 @@ async def keep(
 ) -> bool:
     """Save these fields as the draft of the person under `address`, in a transaction of its own.
 
-    Return False if this form has been sent already: the request came late, and the draft must not reappear. Otherwise
-    return True, even if the form is silently not saved because it has no text or more than `LARGEST` bytes. `had_files`
-    says that the form's files were lost; the draft records this too.
+    Return False if this form has been sent already, because the request came late and the draft must not reappear.
+    Otherwise return True. A form without text or with more than `LARGEST` bytes is not saved, and True is returned.
+    `had_files` says that the form's files were lost; the draft records this too.
     """
     texts = {name: values[-1] for name, values in fields.items() if name not in NEVER}
     texts |= {FILES_AGAIN: "yes"} if had_files else {}
