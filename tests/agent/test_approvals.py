@@ -168,9 +168,10 @@ async def test_a_rejection_needs_its_reason(app: Gate) -> None:
 
 
 async def test_an_approval_is_taken_back(app: Gate) -> None:
-    """When Max withdraws his approval, the entry returns to the state `submitted`; a second withdrawal gets 409.
+    """If Max withdraws his approval, the entry returns to the state `submitted`. A second withdrawal gets 409.
 
-    A withdrawal for an entry that does not exist gets 409 too; an id that is too large for the database gets 404.
+    Withdrawing the approval of an entry that does not exist gets 409 too. An id that is too large for the database gets
+    404.
     """
     async with transaction(SYSTEM):
         entry = await log(comment="Taken back")

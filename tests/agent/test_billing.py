@@ -51,7 +51,7 @@ async def test_the_preview_says_what_becomes_of_each_customer_and_what_is_skippe
 @pytest.mark.usefixtures("october")
 @pytest.mark.parametrize("until", ["2026-11-22", "2026-02-30", "soon"])
 async def test_a_date_that_cannot_be_comes_back_with_a_sentence(app: Gate, until: str) -> None:
-    """A date that is invalid or in the future is refused with 422 and stays in its field; no billing run is created."""
+    """A date that is invalid or after tomorrow is refused with 422 and stays in its field; no run is created."""
     async with await Browser.of(app, MAX, at=NOW) as browser:
         answer = await browser.get(PATH, params={"until": until})
         assert answer.status_code == 422

@@ -45,7 +45,7 @@ def call(**more: str) -> dict[str, str]:
 
 
 async def a_caller(ines: Browser) -> int:
-    """Open case 1001 for Bea, of whom only the telephone number is known, and return her id."""
+    """Open case 1001 for Bea, a new contact with a telephone number and no mail address, and return Bea's id."""
     assert (await ines.send_form("/agent/cases/new", call())).status_code == 303
     return int((await stored("select id from contact where name = 'Bea Roth'"))["id"])
 

@@ -259,7 +259,7 @@ async def test_what_was_deleted_since_is_said_to_be_deleted(noor: Browser) -> No
 
 
 async def test_every_recorded_table_has_words_and_a_kind(dsn: str) -> None:
-    """R89: for each table whose changes are recorded, the audit log has sentences, and the filter has a kind."""
+    """R89: if the changes of a table are recorded, the log has sentences for the table, and the filter has its kind."""
     owner = await asyncpg.connect(dsn)
     rows = await owner.fetch(
         "select distinct tgrelid::regclass::text as name from pg_trigger where tgname like 'recorded%'"
@@ -273,7 +273,7 @@ async def test_every_recorded_table_has_words_and_a_kind(dsn: str) -> None:
 
 
 async def test_every_reference_of_a_recorded_table_is_named_or_left_out(dsn: str) -> None:
-    """R89: the log shows each foreign key of a table whose changes are recorded as a name or not at all, never as id."""
+    """R89: if the changes of a table are recorded, the log shows each foreign key as a name or not at all."""
     owner = await asyncpg.connect(dsn)
     rows = await owner.fetch(
         "select distinct k.conrelid::regclass::text as recorded, a.attname from pg_constraint k"

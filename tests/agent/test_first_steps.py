@@ -35,7 +35,10 @@ BELOW = (
 
 
 async def test_the_map_has_every_page_of_the_set_up() -> None:
-    """Each page below /agent/setup is on the map of the set-up, except those in `BELOW`; each entry is a page."""
+    """Each page below /agent/setup, except those in `BELOW`, is on the map of the set-up.
+
+    Each link on the map leads to an existing page.
+    """
     mapped = {place.address.split("#")[0] for places in PLACES.values() for place in places}
     pages = {name.removeprefix("GET ") for name in MATRIX if name.startswith("GET ")}
     expected = {page for page in pages if page.startswith("/agent/setup/") and "{" not in page} - set(BELOW)

@@ -144,7 +144,7 @@ async def test_others_than_the_author_cannot_answer_nor_agents_flag(ines: Browse
 
 
 async def test_the_page_of_an_entry_says_who_flagged_and_rejected_it(ines: Browser) -> None:
-    """Ines reads on the page of her entry that Max flagged and rejected it, and for what reason he rejected it."""
+    """The page of Ines's entry says that Max flagged and rejected the entry, and why he rejected it."""
     entry, _ = await flagged()
     async with transaction(MAX):
         await billing.reject([entry.choice], reason="Too long", by=MAX, at=NOW)
@@ -155,7 +155,7 @@ async def test_the_page_of_an_entry_says_who_flagged_and_rejected_it(ines: Brows
 
 
 async def test_a_rejection_is_undone_from_the_message(max_: Browser) -> None:
-    """D35: the message after Max's rejection has a button that undoes it: the entry is then submitted again."""
+    """D35: the message after Max's rejection has an undo button, which returns the entry to the state `submitted`."""
     async with transaction(SYSTEM):
         entry = await log()
     answer = await max_.send_form("/agent/rejections", {"entry": f"{entry.id}:1", "reason": "Which site?"})

@@ -257,7 +257,7 @@ async def test_nothing_is_to_be_paid_only_if_no_page_has_an_invoice(app: Gate) -
 async def test_a_statement_is_shown_with_its_file(app: Gate) -> None:
     """D30: a statement, which lists time for which nothing is charged, is in the list of invoices.
 
-    It shows its time entries on a page and in a CSV file.
+    The page and the CSV file of the statement show its time entries.
     """
     async with transaction(MAX):
         entry = await log(30, billing="no_charge", comment="Goodwill")

@@ -153,7 +153,7 @@ async def test_planned_appointments_of_who_leaves_go_to_a_colleague(noor: Browse
 
 
 async def test_without_a_successor_planned_appointments_are_called_off(case: Case) -> None:
-    """S1.11: if Ines leaves without a successor, her planned appointment is cancelled, and none can be planned anew."""
+    """S1.11: if Ines leaves without a successor, her planned appointment is cancelled, and a new one is refused."""
     coming = await planned(case)
     await end(INES)
     assert await appointments() == {coming.id: (INES.id, True)}

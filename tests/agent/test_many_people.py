@@ -116,7 +116,7 @@ async def test_contacts_of_large_customers_find_their_colleagues_by_name(ada: Br
 
 @pytest.mark.usefixtures("crowd")
 async def test_one_of_many_agents_is_assigned_by_name(ines: Browser, case: Case) -> None:
-    """S3.9: a case is assigned to the agent whose name is typed, or to nobody. An ambiguous or unknown name gets 422."""
+    """S3.9: Ines types the name of the agent who gets a case, or chooses nobody; an unclear or unknown name gets 422."""
     here = f"/agent/cases/{case.number}/assignment"
     assert '<select id="agent"' not in (await ines.get(here)).text
 
@@ -138,7 +138,7 @@ async def test_one_of_many_agents_is_assigned_by_name(ines: Browser, case: Case)
 
 @pytest.mark.usefixtures("crowd")
 async def test_many_cases_get_one_of_many_agents_by_name_or_nobody(ines: Browser, case: Case) -> None:
-    """S3.9: a bulk change finds the agent by name; without a name, the box *Nobody* has to be ticked."""
+    """S3.9: Ines types the name of the agent who gets several cases; for no agent, she must tick the box *Nobody*."""
     other = await open_case("Other")
     for fields, status, agent in (
         ({"value_typed": "max herr"}, 303, MAX.id), ({"value_typed": ""}, 422, MAX.id), ({"value_typed": "colleague"}, 422, MAX.id),

@@ -167,7 +167,7 @@ async def test_a_link_for_signing_in_is_neither_shown_nor_made_nor_sent_again(no
 
 @pytest.mark.parametrize("state", [MailState.KEPT, MailState.REFUSED, MailState.GIVEN_UP])
 async def test_a_mail_is_sent_again_once_however_often_the_button_is_pressed(noor: Browser, state: MailState) -> None:
-    """A mail in the state `kept`, `refused` or `given_up` is enqueued once, however often Noor sends it again.
+    """A mail in the state `kept`, `refused` or `given_up` is enqueued once, however often Noor presses the button.
 
     The record that its mail address was refused is removed.
     """

@@ -65,7 +65,7 @@ async def test_a_refused_view_keeps_what_was_typed(ines: Browser) -> None:
 
 
 async def test_private_views_are_their_owners_and_shared_ones_everybodys(app: Gate, ines: Browser) -> None:
-    """Colleagues get 404 for a private view. All agents see a shared view; only its owner and managers may change it."""
+    """Colleagues get 404 for a private view. All agents see a shared view; only its owner and managers change it."""
     private, shared = await saved("Private"), await saved("Shared", shared=True)
     assert (await names(INES), await names(MAX)) == (["Private", "Shared"], ["Shared"])
     async with await Browser.of(app, MAX) as max_, await Browser.of(app, ADA) as ada:

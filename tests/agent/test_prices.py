@@ -78,7 +78,7 @@ async def test_a_period_has_the_fee_and_the_hours_that_hold_on_its_first_day(pla
 
 
 async def test_a_billed_fee_and_an_approved_rate_stay_when_prices_change(plan: int) -> None:
-    """D26, C12, D17: a price change with a first day in the past leaves fees as they are that are billed already.
+    """D26, C12, D17: a price change with a first day in the past does not change fees that are billed already.
 
     For time that is approved and not billed, the new number of included hours applies, but the approved rate stays.
     """
@@ -131,7 +131,7 @@ async def test_the_prices_of_another_customers_service_are_not_found(admin: Brow
 
 
 async def test_bad_prices_are_refused_at_their_field_and_change_nothing(plan: int) -> None:
-    """D26: each mistake gets an error message at its field alone, and nothing is stored."""
+    """D26: each wrong value gets an error message at its own field and at no other, and nothing is stored."""
     async with transaction(NOOR):
         service, contract = await Service.find(plan, SYSTEM), await Contract.find(ACME_CONTRACT, SYSTEM)
         mistakes = {

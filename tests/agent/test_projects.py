@@ -116,7 +116,7 @@ async def test_the_entries_of_a_service_are_shown_by_state_in_pages(ines: Browse
 
 
 async def test_a_manager_plans_a_project(max_: Browser, ines: Browser) -> None:
-    """Max creates a project with a service, a budget and members, which Ines then sees; the same form again gets 422.
+    """Max creates a project with a service, a budget and members, and Ines sees them; the same form again gets 422.
 
     Ines, who is not a manager, gets 403 if she sends the form. A project without a customer gets 422, and an unknown
     customer gets 404.

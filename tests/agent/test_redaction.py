@@ -418,9 +418,10 @@ async def test_without_a_choice_nothing_is_redacted_and_the_page_says_so(app: Ga
 
 
 async def test_drafts_under_a_merged_number_and_of_new_cases_lose_the_text_too(storage: Storage) -> None:
-    """Unsent replies under a merged case's number, and unsent new cases, are deleted if they quote a redacted text.
+    """Redacting a text deletes the unsent replies and the unsent new cases that quote the text.
 
-    An unsent new case without the text stays. So does an unsent form for time, although it contains the text.
+    This includes unsent replies under the number of a merged case. An unsent new case without the text stays. So does
+    an unsent form for time, although it contains the text.
     """
     case, keys = await dialogue(storage)
     async with transaction(ADA):
@@ -444,7 +445,7 @@ async def test_drafts_under_a_merged_number_and_of_new_cases_lose_the_text_too(s
 
 
 async def test_the_words_of_a_rating_and_a_reply_that_did_not_go_out_are_redacted(dsn: str) -> None:
-    """The words of a rating, and a reply that could not go out, can be redacted once; a reply that waits cannot."""
+    """The words of a rating and a reply that could not go out can each be redacted once; a held reply cannot."""
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="One", text="Two", case_type_id=INCIDENT, priority=2, at=NOW)
     async with transaction(INES) as tx:

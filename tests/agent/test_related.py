@@ -156,7 +156,10 @@ async def test_what_an_old_page_says_of_the_merged_case_does_not_change_the_othe
 
 
 async def test_an_open_page_of_the_merged_case_still_works(ines: Browser, case: Case) -> None:
-    """A page that was open during the merge gets the feed of the other case; its replies and notes are stored there."""
+    """A page of the merged case that was open during the merge gets the feed of the other case.
+
+    Replies and notes that are sent from this page are stored on the other case.
+    """
     other = await open_case("The same again")
     await ines.send_form(MERGING, {"case": [str(other.number), str(case.number)], "into": str(case.number)})
     feed = await ines.get(f"/agent/cases/{other.number}/feed")

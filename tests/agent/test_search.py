@@ -107,7 +107,10 @@ async def test_an_invoice_is_found_by_its_number_by_those_who_may_see_it(app: Ga
 
 
 async def test_an_empty_or_too_long_text_is_explained(app: Gate, desk: Case) -> None:
-    """R52: without words, the page explains what can be searched; a text that is too long gets an error message."""
+    """R52: without a text, the page explains what can be searched. An unusable text gets an error message.
+
+    Such a text is too long, or has no letter and no digit.
+    """
     async with await Browser.of(app, INES, at=NOW) as ines, await Browser.of(app, ADA, at=NOW) as ada:
         for browser, path in ((ines, "/agent/search"), (ada, "/search")):
             assert "What can be searched" in (await browser.get(path)).text

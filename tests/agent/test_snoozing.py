@@ -11,7 +11,7 @@ from tests.world import ADA, INES
 
 
 async def test_an_agent_snoozes_a_case_and_undoes_it(ines: Browser, ada: Browser, case: Case) -> None:
-    """S3.18: Ines snoozes a case and undoes it from the page; the customer's page does not mention the snoozing."""
+    """S3.18: Ines snoozes a case and ends the snooze on the case's page; the customer's page does not mention it."""
     here = f"/agent/cases/{case.number}"
     form = form_of((await ines.get(f"{here}/snooze")).text, f"{here}/snooze")
     read = {"read": form.fields["read"][0], "time": "09:00"}

@@ -316,7 +316,7 @@ async def test_select_all_takes_new_entries_and_no_rejected_one_that_nobody_chan
 
 
 async def test_a_submission_is_taken_back_as_it_was(ines: Browser, max_: Browser, case: Case) -> None:
-    """S0.26: if Ines undoes a submission, a former draft is a draft again, and a rejected entry is rejected again.
+    """S0.26: if Ines undoes a submission, each entry is again what it was before: a draft, or rejected.
 
     A third entry that Max has approved since then stays approved. Max gets 404 if he tries to undo her submission, and
     a second attempt of Ines gets 409.

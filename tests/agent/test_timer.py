@@ -117,9 +117,9 @@ async def test_a_timer_started_on_a_case_is_stopped_into_the_prefilled_form(
 
 
 async def test_a_timer_is_not_logged_twice(ines: Browser, clock: Clock, case: Case) -> None:
-    """Ines logs the same timer in two tabs: the second form gets 422 with an error message and keeps what she typed.
+    """If Ines logs the same timer in two tabs, the second form gets 422 with an error message and keeps what she typed.
 
-    If she sends that form again, its time is logged without a timer.
+    If she sends that form again, its time is logged as an entry that is not linked with the timer.
     """
     timer = await started(ines, here=f"case-{case.number}")
     clock.passes(minutes=20)
@@ -245,9 +245,9 @@ async def test_a_timer_is_attached_and_described_on_its_page(ines: Browser, max_
 
 
 async def test_two_tabs_that_change_a_timer_see_each_others_change(ines: Browser, case: Case) -> None:
-    """Ines changes different fields of a timer in two tabs, and both changes stay; for the same field, she gets 409.
+    """If Ines changes different fields of a timer in two tabs, both changes stay.
 
-    The error message names the present value.
+    If she changes the same field in both tabs, the second form gets 409, with the present value in the error message.
     """
     timer = await started(ines)
     here = f"/agent/timer/{timer}"

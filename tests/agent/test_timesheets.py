@@ -47,8 +47,8 @@ def shown(page: str) -> set[int]:
 async def world(dsn: str) -> dict[str, int]:
     """Insert entries of Ines and Noor on work of every kind, and return their ids by name.
 
-    All are in the month of `TODAY` except "old". "of project" and "of task" are the ids of the project and the task.
-    Noor is moved to the department with the id 2.
+    The entries are in the month of `TODAY`, except the entry "old". The names "of project" and "of task" stand for the
+    ids of the project and the task. Noor is moved to the department with the id 2.
     """
     async with transaction(MAX):
         project = await Project.create(

@@ -127,7 +127,7 @@ async def test_a_page_whose_entries_are_all_decided_shows_what_is_left(max_: Bro
 
 
 async def test_ticks_survive_a_rejection(max_: Browser) -> None:
-    """Max unticks four entries and rejects a fifth: the four are still unticked, so that none is approved by mistake.
+    """If Max unticks four entries and rejects a fifth, the four stay unticked, so that none is approved by mistake.
 
     An entry that appears on that page after the rejection is not ticked either.
     """
