@@ -65,7 +65,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A case of a prepared handover. `to` is the name of the agent who will get it, or None if nobody will."""
+    """A case of a prepared handover. `to` is the name of the agent who will get it, or None if it stays where it is."""
 
     number: int
     subject: str
