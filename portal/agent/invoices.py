@@ -212,8 +212,8 @@ async def take_entry_off(
 ) -> Response[Any]:
     """Remove one time entry from a draft invoice, so that the next billing run bills the entry.
 
-    Redirect to the page of the draft, at the same part of its list of time. If nothing to charge is left on the draft,
-    delete the draft and redirect to the list of documents instead.
+    Redirect to the draft, and show the same page of its time detail as before. If nothing to charge is left on the
+    draft, delete the draft and redirect to the list of documents instead.
     """
     async with transaction(reader):
         left = await take_off(draft_id, entry_id, by=reader, at=at)

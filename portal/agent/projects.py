@@ -44,8 +44,9 @@ class ProjectForm(ProjectFacts, kw_only=True):
 class SentProject(ProjectForm, kw_only=True):
     """Fields of a project's form as sent.
 
-    If there are too many agents for a list of all, `members` are the ticked members and `member` is the id of one more
-    agent. If `then` is `more`, the form is shown again for adding another member.
+    If there are too many agents for a list with a box for each, the form lists only the members: `members` are those
+    that are ticked, and `member` is the id of one more agent, from a search field. If `then` is `more`, the form is
+    shown again for adding another member.
     """
 
     member: int | None = None

@@ -238,7 +238,8 @@ async def remove_second_factor(
 ) -> Response[Any]:
     """Remove all second factors of a contact, end the contact's sessions, and redirect to the contact.
 
-    Redirect to the page that asks for the admin's password unless the admin typed it recently (R20).
+    If the admin has not typed their own password recently, change nothing, and redirect to the page that asks for it
+    (R20).
     """
     async with transaction(reader, readonly=True):
         found = await Contact.find(contact, reader, customer=customer)
@@ -265,7 +266,7 @@ async def show_erasure(
 ) -> Response[str]:
     """Show what erasing a contact deletes and what it keeps, and ask the admin to type the contact's name.
 
-    Redirect to the page that asks for the admin's password unless the admin typed it recently.
+    If the admin has not typed their own password recently, redirect to the page that asks for it instead.
     """
     ask_for_password(request)
     return await _erasure(request, reader=reader, customer=customer, contact=contact)
@@ -297,7 +298,7 @@ async def erase_contact(
 ) -> Response[Any]:
     """Erase a contact whose access has ended, and redirect to the customer. The erasure cannot be undone.
 
-    Redirect to the page that asks for the admin's password unless the admin typed it recently.
+    If the admin has not typed their own password recently, erase nothing, and redirect to the page that asks for it.
     """
     ask_for_password(request)
     async with transaction(reader):

@@ -20,7 +20,7 @@ def place_of(request: Web, number: int | str, **told: object) -> str:
 
 
 def next_place(request: Web, **told: object) -> str:
-    """Return the path and query of the case that the query parameter `next` of the request names.
+    """Return the path and query of the page of the case whose number is the query parameter `next` of the request.
 
     Without this parameter, as after the last case of a list, return the path and query of the page that lists cases.
     `told` are additional query parameters.

@@ -108,7 +108,7 @@ def add_to_reply(kept: dict[str, dict[str, str]], text: str, *, taken_back: bool
 
 
 def written_on(request: Web, number: str, case: Case, **told: object) -> str:
-    """Return the URL of the text box on the page of `case`, to which a reply or note was added.
+    """Return the URL of the text box on the page of `case`, after a reply or note was added to this case.
 
     `number` is the case number in the URL of the form. It differs from the number of `case` if the form's case was
     merged in the meantime; the page then says that the case was merged. `told` are additional query parameters.

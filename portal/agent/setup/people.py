@@ -292,7 +292,8 @@ async def remove_agents_factors(
 ) -> Response[Any]:
     """Remove all second factors of an agent, end the agent's sessions, and redirect to the agent.
 
-    Redirect to the page that asks for the admin's password unless the admin typed it recently (R20).
+    If the admin has not typed their own password recently, change nothing, and redirect to the page that asks for it
+    (R20).
     """
     async with transaction(reader, readonly=True):
         found = await Agent.find(agent)

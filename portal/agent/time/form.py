@@ -25,13 +25,12 @@ class Logged(Struct, kw_only=True):
     """Fields of the form for logging or changing time, as typed.
 
     `on` is the id of what the time is logged on, such as `case-1042` (see `timekeeping.logged_on`). `on_typed` is the
-    text in the search field for it.
-    `service`, `task` and `role` are ids, and `kind` is the id of the kind of general time, used only when an entry is
-    changed. `agent` is the id of the agent who worked, if a manager logs time for somebody else. `billing` is a value
-    of `EntryBilling`. Customers read `external_comment`; only agents read `description`. `counts` is the billable
-    duration if it is set by hand, and `override_reason` why. `timer` is the id of the timer that is logged,
-    `appointment` the id of the appointment at which the work was done. `back` is the URL path to redirect to
-    afterwards. `then` is `submit` to submit the entry after the change.
+    text in the search field for it. `service`, `task` and `role` are ids, and `kind` is the id of the kind of general
+    time, used only when an entry is changed. `agent` is the id of the agent who worked, if a manager logs time for
+    somebody else. `billing` is a value of `EntryBilling`. Customers read `external_comment`; only agents read
+    `description`. If the billable duration is set by hand, `counts` is this duration, and `override_reason` the reason.
+    `timer` is the id of the timer whose time is logged, `appointment` the id of the appointment at which the work was
+    done. `back` is the URL path to redirect to afterwards. `then` is `submit` to submit the entry after the change.
     """
 
     on: str = ""

@@ -110,9 +110,9 @@ async def save_week(
 ) -> Response[Any]:
     """Save the changed cells of the week grid, and redirect to the week.
 
-    The other buttons of the form also save, and then add a row, or copy the rows of the week before. Each cell is saved
-    on its own. If some cells are refused, save the others, and show the page with the reasons, with what was typed in
-    the refused cells, and with the added or copied rows.
+    The button that adds a row, and the button that copies the rows of the week before, save the cells too. Each cell is
+    saved on its own. If some cells are refused, save the others, and show the page with the reasons, with what was
+    typed in the refused cells, and with the added or copied rows.
     """
     typed, first = _sent(form), _first(request, reader, form.get("from"))
     async with transaction(reader):

@@ -192,7 +192,7 @@ async def trim(
 ) -> Response[Any]:
     """Pause a forgotten timer, shorten its last stretch to `keep` minutes, and return the form for logging time (D54).
 
-    The last stretch is the time since the timer was started or last resumed. Time from before that remains.
+    The last stretch is the time since the timer was started or last resumed. The stretches before it are kept.
     """
     fields = form.into(Keeping)
     async with held(timer, reader) as found:

@@ -57,8 +57,8 @@ async def hand_over_cases(
 ) -> Response[Any]:
     """Prepare the handover of an agent's open cases, and redirect to a page that lists who is to get which case.
 
-    The cases go to the chosen colleague, or to the agents whom the rules of dispatch choose, once the manager confirms
-    the handover on that page. If the agent has no open case, prepare nothing and redirect to the page of handovers.
+    Once the manager confirms the handover on that page, the cases go to the chosen colleague, or to the agents whom the
+    rules of dispatch choose. If the agent has no open case, prepare nothing and redirect to the page of handovers.
     """
     async with transaction(reader):
         await Agent.find(agent)

@@ -215,7 +215,7 @@ async def write(books: Sequence[Book], allocated: Allocated | None = None) -> di
 
 
 async def _recount(of: Book, now: Mapping[Key, Sequence[Columns]]) -> None:
-    """Store the billable minutes of the open entries of a book that are rounded by day: the sum of their allocations.
+    """Store the billable minutes of each open entry of a book that is rounded by day: the sum of its allocations.
 
     `now` has the allocations by entry id. Raise `Conflict` if an entry would have more than `LONGEST_COUNTED` minutes.
     """
