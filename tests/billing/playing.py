@@ -369,7 +369,7 @@ def _sign(sentence: str) -> str:
 def _rounding(service: engine.ServiceTerms) -> dict[str, Any]:
     """Return the rounding columns of a service, with no rounding unless the service rounds by day.
 
-    Entries of a service that rounds each entry are inserted with rounded minutes.
+    If the service rounds each entry, its entries are inserted with minutes that are rounded already.
     """
     rule = service.day_rounding or Rounding()
     return {

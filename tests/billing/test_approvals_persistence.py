@@ -161,7 +161,7 @@ async def test_a_customer_that_cannot_be_allocated_stops_no_other(monkeypatch: p
 
 
 async def test_after_the_end_of_the_contract_nothing_is_approved() -> None:
-    """An entry on or after the contract's end date cannot be approved: the last day is the day before the end date."""
+    """An entry on or after the contract's end date cannot be approved: the contract's last day is the day before."""
     async with transaction(MAX) as tx:
         await tx.execute("update contract set end_on = '2026-10-07' where id = $1", ACME_CONTRACT)
         last, after = await log(on=date(2026, 10, 6)), await log(on=date(2026, 10, 7))

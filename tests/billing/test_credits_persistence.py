@@ -381,9 +381,10 @@ async def test_of_a_voucher_only_the_undrawn_share_is_credited() -> None:
 
 
 async def test_minutes_of_a_voucher_are_credited_and_the_others_can_still_be_drawn() -> None:
-    """D38: a voucher has 10 h for 900.00, and 2:30 h are drawn; crediting 2 h gives 180.00 and leaves 5:30 h.
+    """D38: a voucher has 10 h for 900.00, and 2:30 h are drawn; crediting 2 h gives 2 x 90.00 = 180.00.
 
-    Another hour is drawn; crediting the remaining 4:30 h gives 405.00. Crediting more than is left is refused.
+    Of the 5:30 h that are left, another hour is drawn. Crediting the remaining 4:30 h gives 4.5 x 90.00 = 405.00.
+    Crediting more than is left is refused.
     """
     async with transaction(MAX) as tx:
         desk = await a_service(ACME, ACME_CONTRACT, "Hours", settlement="voucher", overflow="bill")

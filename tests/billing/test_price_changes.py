@@ -34,7 +34,7 @@ def test_included_minutes_change_with_the_first_period_that_begins_after_the_dat
 
 
 def test_the_overage_rate_is_that_of_the_day_worked() -> None:
-    """Like every hourly rate, the overage rate holds from its date, also within a period.
+    """A new overage rate applies from its date on, even in the middle of a period, as every hourly rate does.
 
     | entry  | beyond the 60 minutes | rate   | amount |
     |--------|-----------------------|--------|--------|
@@ -61,7 +61,7 @@ REMOTE = {"name": "Remote", "settlement": "voucher", "rollup": "none", "overflow
 
 
 def test_services_that_share_included_minutes_draw_them_in_the_order_of_days() -> None:
-    """Desk has 60 minutes in January, which Remote shares.
+    """Desk includes 60 minutes in January; time under Desk and time under Remote draw from them in the order of days.
 
     | entry          | minutes | included | charged |
     |----------------|---------|----------|---------|

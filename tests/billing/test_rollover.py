@@ -62,7 +62,7 @@ def test_nothing_rolls_on_from_before_the_first_day() -> None:
 
 
 def test_the_last_period_of_a_contract_is_never_closed() -> None:
-    """D26, D32: the contract ends with January, so nothing rolls on, and a late approval finds the 40 minutes that are left."""
+    """D26, D32: the contract ends with January, so nothing rolls on; a late approval draws the 40 minutes that are left."""
     contract = a_contract(a_plan(rollover={"periods": 1}), end="2026-02-01")
     entries = [an_entry("a", "2026-01-05", 20), an_entry("b", "2026-01-06", 40)]
     steps = [{"approve": ["a"]}, {"bill": {"until": "2026-02-01"}}, {"approve": ["b"]}]
@@ -100,7 +100,10 @@ def test_a_late_approval_finds_only_what_was_not_rolled_on() -> None:
 
 
 def test_before_a_run_closes_the_period_a_late_approval_takes_its_minutes_back() -> None:
-    """Before a run closes January, a late approval of January takes minutes that had rolled into February (D21)."""
+    """Before a run closes January, a late approval of work in January takes back minutes that had rolled into February.
+
+    D21.
+    """
     entries = [an_entry("late", "2026-01-06", 60), an_entry("b", "2026-02-05", 60)]
     output = outcome({"periods": 1}, entries, [{"approve": ["b"]}, {"approve": ["late"]}])
     assert paid_by(output, "late") == [("included", 60, JANUARY)]

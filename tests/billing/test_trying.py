@@ -251,7 +251,7 @@ async def test_time_without_a_rate_is_counted_beside_the_amount() -> None:
 
 
 async def test_all_services_of_a_contract_share_the_hours_of_a_tried_subscription() -> None:
-    """D28: an hour each under two services draws the same two included hours, and the fee is charged once."""
+    """D28: time under two services draws the same included hours of a tried subscription; its fee is charged once."""
     await worked()
     async with transaction(NOOR):
         contract = await Contract.find(ACME_CONTRACT, NOOR)

@@ -96,7 +96,7 @@ async def fees_of(until: date, *, at: datetime = NOW) -> list[tuple[str, Decimal
 
 
 async def test_an_extended_contract_pays_for_the_days_that_were_credited_or_never_billed() -> None:
-    """S3.23, D26: of November 12 days are billed, then 8 more, 5 of these are credited, and the last run bills the rest.
+    """S3.23, D26: 12 days of November are billed, then 8 more; 5 of these 8 are credited; the last run bills the rest.
 
     | event                  | days paid | in all | document |
     |------------------------|-----------|--------|----------|

@@ -230,7 +230,10 @@ STEPS = st.lists(
 
 @given(STEPS)
 async def test_the_figures_equal_a_recomputation(steps: list[tuple[str, int]]) -> None:
-    """C6, D48: after any steps, the stored figures equal a sum over all allocations, and total is billed plus unbilled."""
+    """C6, D48: after any approvals, runs and deleted drafts, the figures equal sums over the stored allocations.
+
+    "Billed" sums the allocations of settled time, "unbilled" sums the others, and "total" sums all.
+    """
     async with transaction(MAX) as tx:
         await tx.execute("savepoint before")
         runs: list[billing.Run] = []

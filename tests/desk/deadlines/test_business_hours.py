@@ -80,7 +80,7 @@ ZONES = [
 def business(draw: some.DrawFn) -> Hours:
     """Draw business hours with none to three windows on each of at least three weekdays.
 
-    They have a time zone, perhaps a country, and up to two days that the company itself has set as closed or open.
+    The hours have a time zone, perhaps a country, and up to two days that the company itself has set as closed or open.
     """
     windows = list[tuple[int, int, int]]()
     for weekday in draw(some.sets(some.integers(1, 7), min_size=3)):
