@@ -90,7 +90,7 @@ async def questions_about(
     """Return the template variables `questions` and `cases` for a list of time entries.
 
     `questions` maps the id of each entry with an open question to the number of the case that contains the question.
-    `cases` is the set of case numbers, from `questions` and from `numbers`, of the cases that the reader may see.
+    `cases` is the set of those case numbers in `questions` and `numbers` whose cases the reader may see.
     """
     found = await open_questions(entry_ids)
     return {"questions": found, "cases": await Case.seen_among([*found.values(), *filter(None, numbers)], reader)}

@@ -84,8 +84,8 @@ async def correct_statement(
 
     With `freed`, the removed time can be changed again, and the next billing run settles it. Without `freed`, the
     removed time is written off. In both cases, the included and prepaid minutes that the removed time used return to
-    their period or voucher. The customer is locked until the transaction ends, and the outbox gets a row. Calling it
-    again with the same `form_key` returns the existing correction. `seen` is the number of correctable minutes that the
+    their period or voucher. The customer is locked until the transaction ends, and the outbox gets a row. A repeated
+    call with the same `form_key` returns the existing correction. `seen` is the number of correctable minutes that the
     page showed, as text, or None if there was no page.
 
     Raise `Invalid` if the reason is missing or too long, if nothing is chosen, or if more is chosen than is left. Raise

@@ -128,7 +128,7 @@ async def chosen(ids: Collection[int], by: AgentReader, at: datetime) -> dict[in
 
 
 def customers_of(rows: Iterable[Row]) -> list[int]:
-    """Return the distinct ids of the customers of the entries in `rows`, ascending; general time has no customer."""
+    """Return the distinct ids of the customers of the entries in `rows`, ascending, without entries of no customer."""
     return sorted({row["customer_id"] for row in rows if row["customer_id"] is not None})
 
 

@@ -35,9 +35,8 @@ class Filters:
 
     Each of the first five fields narrows the list unless it is None. `until` is the last day whose entries are listed.
     A department includes the departments below it. `only` is `odd` (entries that look odd), `clean` (entries that do
-    not look odd), or the code of a rule of `oddness.RULES`, such as `flagged`. With
-    `drafts`, draft entries are listed besides submitted entries (C4). `after` is the cursor of the page: the page
-    begins with the next entry.
+    not look odd), or the code of a rule of `oddness.RULES`, such as `flagged`. With `drafts`, draft entries are listed
+    besides submitted entries (C4). `after` is the cursor of the page: the page begins with the next entry.
     """
 
     until: date | None = None

@@ -56,8 +56,8 @@ async def drop(rows: Collection[Row], *, by: AgentReader, at: datetime) -> None:
     """Withdraw the approvals of entries, return the entries to their former state, and delete their allocations.
 
     The former state of an entry is submitted, as a rule. If the approval implied the submission, because the author had
-    not submitted the entry (C4), the former state is draft. The caller must then recompute the allocations of the
-    customers' other entries.
+    not submitted the entry (C4), the former state is draft. After the call, the caller must recompute the
+    allocations of the customers' other entries.
     """
     versions = {row["id"]: row["version"] for row in rows}
     await current().execute("delete from allocation where entry_id = any($1)", list(versions))

@@ -2,8 +2,8 @@
 
 The time detail begins with one row for each allocation (a piece of an entry's minutes, and what pays for the piece).
 One row for each invoice line that is not for time follows, so that the amounts sum to the net of the invoice. An entry
-without an allocation, because it has 0 billable minutes, has a row too. A row has the role of the agent instead of the
-name. Worked minutes, internal descriptions and time that is not billable are not even read.
+without an allocation, because it has 0 billable minutes, has a row too. A row has the role of the agent, not the
+agent's name. Worked minutes, internal descriptions and time that is not billable are not even read.
 """
 
 import asyncio

@@ -117,9 +117,11 @@ async def customers_due(until: date) -> dict[int, int]:
     The result maps each id to the number of the customer's entries that `load_books` reads; this number can include
     entries of later days.
 
-    A customer is in the result for at least one of three reasons. The customer has open billable or no-charge time of
-    days before `until`. Or a voucher was sold before `until` in the portal, not elsewhere, and is not billed yet. Or a
-    subscription has begun by `until`; only the engine finds out whether a fee of the subscription is due.
+    A customer is in the result for any of these reasons:
+
+    - The customer has billable or no-charge time of days before `until` that no document has settled.
+    - A voucher was sold before `until`, in the portal and not elsewhere, and is not billed yet.
+    - A subscription has begun by `until`. Only the engine finds out whether a fee of the subscription is due.
     """
     return {row["customer_id"]: row["entries"] for row in await current().fetch(_DUE, until)}
 

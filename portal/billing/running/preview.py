@@ -63,7 +63,7 @@ class Omitted:
 
 @dataclass(frozen=True, slots=True)
 class TooLarge:
-    """A document without time that a billing run would leave out, because its fees and vouchers are too large."""
+    """A document for fees and vouchers alone, which a billing run would leave out because its amounts are too large."""
 
     customer_id: int
     customer_name: str

@@ -1,4 +1,4 @@
-"""Renew the contracts that are due, each in its own transaction, and recompute the allocations of open time."""
+"""Renew the contracts that are due, each in its own transaction, and recompute what pays for unbilled time."""
 
 from datetime import datetime
 

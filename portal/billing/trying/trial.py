@@ -1,4 +1,4 @@
-"""Compute what the work of a past year would have cost under other terms, beside what it really cost."""
+"""Compute what the work of a past year would have cost under other terms, and compare it with the real cost."""
 
 import asyncio
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""Represent the customer, contract and service to which a figure belongs, and sum figures by customer, for example."""
+"""Represent the place of a figure (its customer, contract, service and so on), and add up figures by place."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

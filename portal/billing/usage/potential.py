@@ -87,7 +87,7 @@ limit $2
 async def potential_of(
     reader: AgentReader, *, customer: int | None = None, everything: bool = False
 ) -> list[tuple[Place, Potential]]:
-    """Return the potential of each service with unsettled time, sorted by currency and by the names of its place.
+    """Return the potential of each service with time that is not billed, sorted by currency and the names in the place.
 
     `customer` is the id of the only customer to include, or None. Amounts are computed for managers only. If there are
     more than `PRICED` waiting and held entries, the amount that they would add is computed only if `everything` is set.

@@ -12,7 +12,7 @@ from portal.billing.engine.values import Entry
 def pools(
     service: ServiceTerms, entry: Entry, included: IncludedMinutes, vouchers: Sequence[Voucher]
 ) -> Iterator[Pool]:
-    """Yield no pool, because neither vouchers nor included minutes can be for a time-spent service."""
+    """Yield no pool, because a time-spent service has neither vouchers nor included minutes."""
     return iter(())
 
 
