@@ -220,7 +220,7 @@ async def open_case(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Create a case for a contact, who is notified (S3.3), and redirect to the case.
+    """Create a case for a contact, notify the contact (S3.3), and redirect to the case.
 
     If the form describes a new contact, create the contact first.
     """

@@ -40,7 +40,7 @@ async def refuse_ending(reader: NamedDependency[AgentReader], form: NamedDepende
 
 @post("/setup/files/{ending:str}/removal", guards=[admin_only])
 async def take_ending_again(reader: NamedDependency[AgentReader], ending: FromPath[str]) -> Response[Any]:
-    """Accept uploads with a refused file name extension again, and redirect to the list of extensions."""
+    """Stop refusing uploads with this file name extension, and redirect to the list of extensions."""
     async with transaction(reader):
         await RefusedEnding.take_again(ending)
     return see_other("/agent/setup/files")

@@ -40,7 +40,7 @@ class RowFields(Struct, kw_only=True):
 
     @classmethod
     def of(cls, said: Said) -> "RowFields":
-        """Return the stored values `said` that a row shows."""
+        """Return the stored values of the fields that can be changed in a row; `said` has the values of all fields."""
         return cls(
             duration=said.duration, work_date=said.work_date, billing=said.billing, external_comment=said.external_comment,
             description=said.description,

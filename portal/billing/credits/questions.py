@@ -36,8 +36,8 @@ class EntryQuestion(Table, tablename="entry_question"):
 
     If the question was asked on an invoice, `invoice_id` and `detail_position` identify the row of the time detail;
     otherwise both are None. The question is open until `ended_at` is set. `credit_note_id` or `correction_id` is the
-    credit note or the statement that ended the question; both are None after an explanation. An entry has at most one
-    open question. While a question is open, its entry is flagged unless a document has settled the entry.
+    credit note or the statement that ended the question; both are None if an explanation ended it. An entry has at
+    most one open question. While a question is open, its entry is flagged unless a document has settled the entry.
     """
 
     id = BigSerial(primary_key=True)
@@ -118,7 +118,7 @@ def _is_open(entry_ids: Collection[int]) -> Any:
 
 
 async def open_questions(entry_ids: Collection[int]) -> dict[int, int]:
-    """Return the numbers of the cases with the open questions about these entries, by entry id."""
+    """Return, by entry id, the number of the case with the open question about the entry, if there is one."""
     found = await EntryQuestion.objects().where(_is_open(entry_ids)) if entry_ids else []
     return {question.entry_id: int(question.case_number) for question in found}
 

@@ -101,7 +101,7 @@ async def _options(values: Any, rule: DispatchRule | None = None) -> dict[str, A
 @post("/setup/dispatch", guards=[admin_only])
 @on_refusal(_dispatch)
 async def add_rule(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Create a rule, which is tried after all others, and redirect to the rules."""
+    """Create a rule as the last in the order in which rules are tried, and redirect to the rules."""
     async with transaction(reader):
         await settle(form, "agent_id", AGENTS)
         sent = form.into(RuleForm)

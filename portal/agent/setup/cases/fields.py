@@ -52,7 +52,7 @@ async def _fields(request: Web, **again: Any) -> Response[str]:
 @post("/setup/fields", guards=[admin_only])
 @on_refusal(_fields)
 async def add_field(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Create a custom field of cases, as the last in their order, and redirect to the page of the new field."""
+    """Create a custom field of cases, as the last in the list of fields, and redirect to the page of the new field."""
     async with transaction(reader):
         field = await CaseField.create(form.into(NewField))
     return see_other(f"{HERE}/{field.id}")
