@@ -528,7 +528,7 @@ async def test_a_deletion_of_what_was_changed_meanwhile_is_a_conflict(ines: Brow
 
 
 async def test_after_24_hours_only_a_manager_changes_it(ines: Browser, max_: Browser, case: Case) -> None:
-    """S2.23, S2.25: after 24 hours, Ines gets 403 if she changes or deletes her entry; Max, a manager, may change it."""
+    """S2.23, S2.25: after 24 hours, Ines may not change or delete her entry (403); Max, a manager, may change it."""
     entry = await logged(case, at=now() - timedelta(hours=24, seconds=5), work_date=today() - timedelta(days=1))
     page = await ines.get(f"/agent/time/{entry.id}")
     assert "Time can be changed for 24 hours." in page.text
