@@ -62,7 +62,7 @@ def test_nothing_rolls_on_from_before_the_first_day() -> None:
 
 
 def test_the_last_period_of_a_contract_is_never_closed() -> None:
-    """D26, D32: the contract ends with January, so nothing rolls on; a late approval draws the 40 minutes that are left."""
+    """D26, D32: the contract ends with January, so nothing rolls on; a late approval draws the 40 minutes left."""
     contract = a_contract(a_plan(rollover={"periods": 1}), end="2026-02-01")
     entries = [an_entry("a", "2026-01-05", 20), an_entry("b", "2026-01-06", 40)]
     steps = [{"approve": ["a"]}, {"bill": {"until": "2026-02-01"}}, {"approve": ["b"]}]
