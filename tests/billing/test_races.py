@@ -37,9 +37,9 @@ async def prepare() -> None:
     """Store the data on which the acts of these tests work.
 
     An issued invoice sells a voucher and is paid. A draft sells another voucher and bills an hour of work. There are
-    approved, unbilled entries under the helpdesk, under a subscription, and under a service with the overflow `hold`. The
-    voucher of this service covers one of its two entries only in part, so that this entry is held. One more entry is
-    not approved.
+    approved, unbilled entries under the helpdesk, under a subscription, and under a service with the overflow `hold`.
+    The voucher of this service covers one of its two entries only in part, so that this entry is held. One more entry
+    is not approved.
     """
     async with transaction(MAX):
         holds = await a_service(ACME, ACME_CONTRACT, "Holds", **VOUCHER | {"overflow": "hold"})
