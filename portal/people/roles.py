@@ -17,7 +17,7 @@ class RoleName(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Role(Table, tablename="role"):
-    """One billing role. Rates can depend on it; what an agent may do depends on the agent's grade instead."""
+    """One billing role. Rates can depend on the role; what an agent may do depends on the agent's grade instead."""
 
     id = BigSerial(primary_key=True)
     name = Text(default=None)

@@ -127,7 +127,7 @@ async def understood(
 
 
 async def _odd(where: Where, read: Duration, day: date, span: Span | None) -> tuple[str, ...]:
-    """Return the warnings about the time in the form as sentences."""
+    """Return, as sentences, the warnings about the time that was typed into the form."""
     planned = PlannedTime(
         agent_id=where.agent_id, work_date=day, minutes=read.minutes, span=span,
         case_id=where.case_id, entry_id=where.entry_id,

@@ -49,11 +49,11 @@ def counted(
 ) -> Counting:
     """Return the billable minutes of an entry for the `minutes` worked.
 
-    The result is 0 if the entry is not billable or has no service (`rounding` is None). Otherwise it is `override` if
-    given, else the minutes times the factors of `schedule` for work that began at `began`, rounded by the service's
-    rule. Without `began`, no factor applies. An override that equals the result of the rule is ignored. Raise `Invalid`
-    (`duration`, `counts`, `override_reason`) if the result or the override is too large, or if the override has no
-    reason.
+    If the entry is not billable or has no service (`rounding` is None), the result is 0. If `override` is given, the
+    result is `override`. Otherwise the minutes are multiplied by the factors of `schedule`, for work that began at
+    `began`, and rounded by the service's rule. Without `began`, no factor applies. An override that equals the result
+    of the rule is ignored. Raise `Invalid` (`duration`, `counts`, `override_reason`) if the result or the override is
+    too large, or if the override has no reason.
     """
     if billing is EntryBilling.NOT_BILLABLE or rounding is None:
         return Counting(0)

@@ -36,11 +36,11 @@ NO_SERVICE = "Billable time needs a service: choose one, or set the service of t
 class Work:
     """Work as an agent describes it in the form for time; the other columns of the entry are computed from it.
 
-    `minutes` are the minutes actually worked (1 to 1440), which no rule changes. With `minutes` None, they are the
-    minutes elapsed between the clock times `began` and `ended`, plus `added`. `general_kind_id` is for general time
-    only. With `role_id` None, the billing role is the agent's. With `billing` None, the default of the task applies
-    (S0.10), else the default of the case's type (S2.13). Without task and case, work is billable if it has a service.
-    `counts`, in minutes, overrides the service's rounding rule and needs an `override_reason`. The customer reads
+    `minutes` are the minutes actually worked (1 to 1440), which no rule changes. If `minutes` is None, the time between
+    `began` and `ended` was worked, plus `added` minutes. `general_kind_id` is for general time only. If `role_id` is
+    None, the agent's billing role applies. If `billing` is None, the default of the task applies (S0.10), else the
+    default of the case's type (S2.13). Without task and case, work is billable if it has a service. `counts`, in
+    minutes, overrides the service's rounding rule and needs an `override_reason`. The customer reads
     `external_comment`, never `description`.
     """
 

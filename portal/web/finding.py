@@ -62,7 +62,7 @@ async def asked(request: Web, name: str, finder: Finder) -> Found:
 
 
 async def asked_several(request: Web, finders: Mapping[str, Finder]) -> tuple[list[tuple[str, str]], dict[str, Found]]:
-    """Return the query string as pairs of name and value with the new choices, and what each search field shows.
+    """Return the query parameters with the new choices, as name-value pairs, and what each search field shows.
 
     Each search field adds one value to a filter that may have several values. The last query parameter with the
     filter's name comes from the search field and holds an id; the others were chosen before. If the id or the typed

@@ -110,7 +110,7 @@ async def begin_mails(at: datetime) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Renewed:
-    """A link whose token has just been made, to be mailed to the person with this credential.
+    """A link with a new token, which is about to be mailed to the person with this credential.
 
     `made_by_id` is the credential of the person who asked the portal to mail the link, or None.
     """
@@ -230,7 +230,7 @@ async def use(token: str, at: datetime) -> None:
 async def accept(
     token: str, password: str, at: datetime, *, kind: Kind = "invitation", known: Iterable[str] = ()
 ) -> Proven:
-    """Set the password of the person to whom this token belongs, and return the proof with which they can be signed in.
+    """Set the password of the person to whom this token belongs, and return the proof for signing the person in.
 
     All sessions of the person end. Open links end as `end_all_of_login` says. After a reset, a mail tells the person of
     the change. Call this function outside a transaction: it opens its own, so that no connection and no lock is held

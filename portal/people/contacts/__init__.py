@@ -142,7 +142,7 @@ class Contact(Person, Table, tablename="contact"):
         If the mail address changes, the contact's open invitation and reset links end. A contact who gets a first mail
         address can be invited from then on, unless they have left. Raise `Invalid` for a field that is not valid or a
         mail address that somebody else has. Raise `Invalid` also if `facts` would remove the contact's mail address,
-        because the contact signs in with that.
+        because the contact signs in with this address.
         """
         values, address = _read(facts)
         credential = await self.credential_or_none()

@@ -127,10 +127,10 @@ async def use(credential_id: int, answer: str, relying_party: RelyingParty, chal
 
     The caller's transaction must run as the sign-in role.
 
-    `answer` is the browser's authentication response as JSON. Raise `Invalid` if no passkey of the person signed the
-    challenge. A challenge is valid once, so raise `Invalid` also if it was issued before the passkey's last use. Raise
-    `Invalid` also if the signature counter is too low, which reveals a copy of the passkey. A row lock lets only one of
-    two simultaneous uses of a challenge succeed.
+    `answer` is the browser's authentication response as JSON. Raise `Invalid` in three cases: no passkey of the person
+    signed the challenge; the challenge was issued before the passkey's last use, because a challenge is valid once; or
+    the signature counter is too low, which reveals a copy of the passkey. A row lock lets only one of two simultaneous
+    uses of a challenge succeed.
     """
     ceremony = _ceremony()
     try:

@@ -169,8 +169,8 @@ class WorkingHours(Table, tablename="working_hours"):
 async def workday_of(agent_id: int, duration: str, work_date: str) -> int:
     """Return how many minutes `1d` means in a duration that the agent typed for the day `work_date`.
 
-    `duration` and `work_date` are form fields as typed. If `duration` contains no `d`, as `0.25d` does, or if the date
-    cannot be read, return `WORKDAY` without reading the working hours.
+    `duration` and `work_date` are form fields as typed. Only a duration with a `d`, such as `0.25d`, needs the working
+    hours. For any other duration, or if the date cannot be read, return `WORKDAY`.
     """
     if "d" not in duration.lower() or (on := day_in(work_date)) is None:
         return WORKDAY

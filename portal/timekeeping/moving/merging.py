@@ -21,9 +21,9 @@ async def to_merge(numbers: Sequence[int], into: int, reader: AgentReader) -> tu
     """Return the case with the number `into`, called the target, and a list of the cases to merge into the target.
 
     The list has the cases of `numbers` that are not part of the target yet; it may be empty. Raise `NotFound` for an
-    unknown number, and `Invalid` (`case`) for more than `MOST` numbers. Raise `Conflict` if the case with one of the
-    numbers was merged into another case before. Do not raise it if every case is part of the target already, so that
-    the request can be repeated.
+    unknown number, and `Invalid` (`case`) for more than `MOST` numbers. If one of the numbers belongs to a case that
+    was merged into another case before, raise `Conflict`. The exception is a repeated request: if every case is part of
+    the target already, return an empty list.
     """
     if len({into, *numbers}) > merging.MOST:
         raise Invalid({"case": merging.TOO_MANY})

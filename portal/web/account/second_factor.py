@@ -33,7 +33,7 @@ async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
 def must_keep_one(request: Web) -> bool:
     """Return whether the reader must keep at least one second factor.
 
-    Agents must if the settings require a second factor of them; contacts need not.
+    An agent must keep one if the settings require a second factor of agents. A contact need not.
     """
     visit = visit_of(request)
     return visit.settings.require_second_factor and visit.reader is not None and visit.reader.is_agent
