@@ -22,7 +22,7 @@ HERE = "/agent/setup/tags"
 
 
 class Target(Struct, kw_only=True):
-    """Form that merges a tag into another tag. `into` is the id of the other tag, `into_typed` the text typed for it."""
+    """Form that merges a tag into another tag. `into` is the id of the other tag, `into_typed` the typed text."""
 
     into_typed: str = ""
     into: str = ""
