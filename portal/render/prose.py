@@ -49,7 +49,7 @@ def _split(text: Token) -> list[Token]:
 
 
 def _trimmed(address: str) -> str:
-    """Return a URL without the punctuation marks of the sentence that follow it.
+    """Return a URL without the punctuation marks at its end that belong to the sentence around it.
 
     A closing bracket stays if the URL contains the opening bracket.
     """

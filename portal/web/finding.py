@@ -40,8 +40,8 @@ async def suggested(
 
     The query parameter `text` is the typed text. The query parameter `after` is the id of the last option that is shown
     already; the response continues after that option. With `adds`, the last option is a link to the form for a new row,
-    whose URL is `adds` and the typed text. `describe` returns the found rows with another text (`about`) beside each
-    name.
+    whose URL is `adds` followed by the typed text. `describe` returns the found rows with another text (`about`) beside
+    each name.
     """
     typed = request.query_params.get("text", "")
     found = await finder.suggest(typed, number_in(request.query_params.get("after")))
