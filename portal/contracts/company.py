@@ -98,8 +98,8 @@ class Company(Table, tablename="company"):
         """Create the company or replace its data and the first numbers of its documents, and return the company.
 
         Issued invoices keep the company data that was copied into them. When the company is created, the case types of
-        a new installation are created too. Raise `Invalid` for a bad field, or if the first number of a series differs
-        from the stored one although a document has already taken a number of the series.
+        a new installation are created too. Raise `Invalid` for a bad field, or if the first number of a series would
+        change although a document has already taken a number of the series.
         """
         values, series, credit_series = _read(facts)
         first = await cls.find() is None

@@ -127,7 +127,7 @@ class Voucher(Table, tablename="voucher"):
         """Replace the label, the last day and the condition that must hold before the voucher pays (`usable_once`).
 
         The caller must lock the customer before, and recompute the allocations afterwards. Raise `Invalid` for a bad
-        field, or if the last day is before a day whose time is on a document and was paid by this voucher.
+        field, or if the voucher has paid for time on a document that was worked after the new last day.
         """
         checked = Checked()
         last = checked("valid_until", optional(day), facts.valid_until)

@@ -44,9 +44,9 @@ AWAY = (*_LOST, OSError, asyncpg.InterfaceError, asyncpg.TooManyConnectionsError
 """Errors raised if the server cannot be reached, lets nobody in, or has closed the connection."""
 
 _TOLD = "PM001"
-"""The SQLSTATE of errors raised by triggers, for a write to a merged case or a write by an erased contact.
+"""The SQLSTATE of the errors that triggers raise if somebody writes to a merged case, or an erased contact writes.
 
-Their text is shown to the reader.
+The text of such an error is shown to the reader.
 """
 
 _IN_THE_WAY = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asyncpg.QueryCanceledError)

@@ -68,8 +68,8 @@ class Finder:
       with `is_last` come last.
     - `by`: the column that is searched. `sought_in` is what error messages call that column.
     - `read`: converts a typed text into the text to search for.
-    - `of`: the name of a column with an id, or "". If it is set, only rows with the id `within` in this column are
-      found, such as the contacts of one customer.
+    - `of`: the name of a column with an id, or "". If it is set, only rows in which this column is `within` are found,
+      such as the contacts of the customer with the id `within`.
     """
 
     what: str

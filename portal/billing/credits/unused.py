@@ -74,8 +74,8 @@ def unused_days(
     """Yield, for each line that charges for days after the contract's end, its position and what to credit.
 
     `late` maps the position of a line to its first day after the end of the contract. `left` is as in `unused_fees`.
-    `parts` has the stretches of days for which any invoice billed a fee in the same periods: it maps the id of the
-    service to the stretches, and each stretch to the amount that was charged for it.
+    `parts` maps the id of a service to the stretches of days for which any invoice billed its fee in the same periods,
+    and each stretch to the amount that was charged for it.
     """
     services = {service.id: service for service in contract.services}
     for line in lines:

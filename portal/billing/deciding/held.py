@@ -107,8 +107,8 @@ def _released(of: Book) -> dict[Key, tuple[Allocation, ...]]:
 async def send_back(choices: Iterable[Choice], *, reason: str, by: AgentReader, at: datetime) -> Outcome:
     """Reject held entries instead of charging them: withdraw their approvals, and return the entries to their authors.
 
-    Return the entries that were rejected, and the entries that were refused. An entry is refused for the reasons that
-    `reject` has, or because it is approved but no longer held. Undoing the rejection does not restore the approval.
+    Return the entries that were rejected, and the entries that were refused. An entry is refused for the same reasons
+    as in `reject`, or because it is approved but no longer held. Undoing the rejection does not restore the approval.
     Raise `Invalid` if the reason is empty or too long or if no entry was chosen, `Forbidden` if `by` is not a manager.
     """
     flags.checked("reason", reason, "Say why, so that the author knows what to change.")

@@ -25,8 +25,8 @@ from portal.timekeeping.versions import Step, Verb
 class Release(Table, tablename="release"):
     """A manager's decision that the minutes of an entry beyond the prepaid hours are charged and not held.
 
-    The decision remains if the approval of the entry is withdrawn. It cannot be undone once a document has settled the
-    entry.
+    The decision stays in force if the approval of the entry is withdrawn. The decision can be undone (`hold_again`)
+    until a document settles the entry.
     """
 
     entry_id = BigInt(primary_key=True, default=None)

@@ -51,7 +51,7 @@ class Real:
 class History:
     """The approved time under some services of one customer in one currency, and what it really cost by month.
 
-    `active` runs from the first to the last day of the year on which any of the contracts was in force. `real` maps the
+    `active` runs from the first to the last day on which any of the contracts was in force in the year. `real` maps the
     first day of a month to what this month really cost. `zone` is the company's time zone, and `days_off` are the days
     off of its calendar, for terms that depend on the hour of the work.
     """

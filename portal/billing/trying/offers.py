@@ -141,10 +141,10 @@ def _sales(minutes: int, entries: Iterable[Entry]) -> Iterator[date]:
 class TriedTerms(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of a trial, as typed: the terms that are tried on past time.
 
-    `settlement` is a member of `Settlement`. A subscription has `fee`, `included` and `cycle`, a voucher `hours` and
-    `price`; both have `overage_rate`, which may be empty. `rounding_increment` and `rounding_minimum` are minutes. If
-    `rounding_increment` and `windows` are empty, each entry keeps its billable minutes. `windows`, `holidays`,
-    `calendar_holidays` (`yes` or ""), `rollover_periods` and `rollover_cap` are as for a service.
+    `settlement` is a member of `Settlement`. A subscription uses `fee`, `included` and `cycle`, and a voucher uses
+    `hours` and `price`. Both use `overage_rate`, which may be empty. `rounding_increment` and `rounding_minimum` are
+    minutes. If `rounding_increment` and `windows` are empty, each entry keeps its billable minutes. `windows`,
+    `holidays`, `calendar_holidays` (`yes` or ""), `rollover_periods` and `rollover_cap` are as for a service.
     """
 
     settlement: str = Settlement.SUBSCRIPTION.value

@@ -53,8 +53,8 @@ class Standing:
     - `rolled`: the minutes of `granted` that rolled over from earlier periods.
     - `rolled_on`: minutes that have rolled over into the next period, and can no longer be drawn.
     - `rolls_over`: the rule for minutes that are left at the end of the period.
-    - `from_vouchers`, `charged`, `free`, `held`: other approved time of the service in the period, which is paid for by
-      vouchers or by money, costs nothing, or waits for a decision.
+    - `from_vouchers`, `charged`, `free`, `held`: the other approved minutes of the service in the period, by what pays
+      for them: vouchers, money, nothing (at no charge), or not decided yet.
     - `pending`: time that is not approved.
     - `vouchers`: all vouchers for the service.
     - `fees`: None if the service is no subscription.
