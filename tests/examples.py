@@ -9,7 +9,7 @@ from hypothesis import settings
 
 ALL = os.environ.get("PORTAL_TEST_ALL") == "1"
 TURN = int(os.environ.setdefault("PORTAL_TEST_TURN", str(datetime.now(UTC).date().toordinal())))
-"""The ordinal of today's date, by which `turns` chooses. To repeat another day's choice, set PORTAL_TEST_TURN.
+"""The ordinal of today's date. `turns` uses it to choose; to repeat another day's choice, set PORTAL_TEST_TURN.
 
 Pytest's workers inherit the variable, so that all of them choose the same, also at midnight.
 """

@@ -8,7 +8,7 @@ from portal.database.pages import SIZE
 COPIES = SIZE + 5
 """The number of copies of each row."""
 APART = 10_000
-"""The difference between the ids of successive copies. A reference moved by the same difference refers to a copy too."""
+"""The difference between the ids of successive copies. A foreign key moved by this difference refers to a copy too."""
 
 FEW = {
     "billing_schedule": "there is one",

@@ -267,7 +267,7 @@ async def _told(at: datetime) -> dict[int, int]:
 
 
 async def _mailed(at: datetime) -> int:
-    """Record a mail to Ada that was kept because there was no mail server, and return the id of the record."""
+    """Record a mail to Ada that was held back (state `kept`) for want of a mail server; return the id of the record."""
     ids: Ids = {"credential": ADA.credential_id, "at": at.isoformat()}
     await outgoing.record(
         1, "mail_password_changed", ids, Addressee(ADA.email, ADA.credential_id), MailState.KEPT, NO_SERVER, at
@@ -410,7 +410,7 @@ async def _tagged(case: Case, at: datetime) -> int:
 
 
 async def _change(case: Case, at: datetime) -> uuid.UUID:
-    """Let Noor prepare a change of the priority of the case, and return the id of the change."""
+    """Let Noor prepare a bulk change of the priority of the case, and return the id of the bulk change."""
     async with transaction(NOOR):
         change = await BulkChange.prepare(Verb.PRIORITY, Question(at=at), [str(case.number)], by=NOOR, at=at)
     return uuid.UUID(str(change.id))
@@ -469,9 +469,9 @@ async def failed_job() -> int:
 
 
 async def _promise(service_id: int | None = None) -> None:
-    """Promise a time to the reply and to the solution for cases of every priority, and add a day off.
+    """Set targets for the reply and the solution of cases of every priority, and add a public holiday.
 
-    The promise holds for the service, or in general if `service_id` is None.
+    The targets hold for cases of this service, or for all cases if `service_id` is None.
     """
     words = ("urgent", "high", "normal", "low")
     fields = {

@@ -131,7 +131,7 @@ async def test_without_a_rule_a_new_case_waits_until_an_agent_takes_it() -> None
 async def test_a_rule_fits_by_customer_service_type_priority_and_words_of_the_subject(
     condition: dict[str, Any], fits: bool
 ) -> None:
-    """S3.8: all conditions of a rule must hold. Words match in longer words; letter case and accents are ignored."""
+    """S3.8: all conditions of a rule must hold. Words match inside longer words too; case and accents are ignored."""
     await rule("First", agent_id=MAX.id, **condition)
     await rule("Rest", agent_id=INES.id)
     case = await opened(subject="École: VPNs drop", priority=Priority.HIGH)
@@ -251,9 +251,9 @@ async def test_trying_the_rules_says_who_would_get_a_case_and_changes_nothing() 
 
 
 async def handed(to: int | None) -> tuple[Progress, list[Refused]]:
-    """Hand over Ines's open cases as Max, to the agent `to`, or by the rules if it is None.
+    """Let Max hand over Ines's open cases to the agent `to`, or by the dispatch rules if `to` is None.
 
-    Return how many were handed over, and the cases that were refused.
+    Return the counts of the bulk change, and the cases that were refused.
     """
     async with transaction(MAX):
         change = await hand_over(INES.id, to, by=MAX, at=NOW)
@@ -266,7 +266,10 @@ async def handed(to: int | None) -> tuple[Progress, list[Refused]]:
 
 
 async def test_the_open_cases_of_an_absent_agent_are_handed_over_in_one_step() -> None:
-    """S3.9: Ines's open cases go to Max and Noor by the rules; her closed case stays, and a repeat changes nothing."""
+    """S3.9: the dispatch rules give one of Ines's two open cases to Max and the other to Noor.
+
+    Her closed case stays with her, and handing over once more changes nothing.
+    """
     cases = [await opened() for _ in range(3)]
     for case in cases:
         async with transaction(INES):
@@ -331,9 +334,9 @@ async def test_a_case_that_somebody_takes_while_it_is_handed_over_stays_with_the
 
 
 async def test_a_contact_can_dispatch_no_case_and_the_database_agrees() -> None:
-    """D52: `dispatch` refuses Ada.
+    """D52: `Case.dispatch` raises `NotFound` for the contact Ada.
 
-    The database does not dispatch Gil's case for her, and lets her read no dispatch table.
+    In the database, calling `dispatch_case` as Ada does not dispatch Gil's case, and she can read no dispatch table.
     """
     case, other = await opened(), await opened(GIL)
     await rule(agent_id=MAX.id)

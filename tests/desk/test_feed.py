@@ -75,7 +75,7 @@ async def test_contacts_see_a_line_for_a_status_unless_a_reply_sets_it() -> None
 
 
 async def test_three_events_in_a_row_are_folded_to_one_line() -> None:
-    """S3.10, S3.13: three or more consecutive events are folded into one item of the feed, which keeps all of them."""
+    """S3.10, S3.13: three or more consecutive events are folded into one item of the feed, which lists them all."""
     case = await opened(ADA)
     async with transaction(MAX):
         await case.assign(INES.id, by=MAX, at=LATER)
@@ -114,7 +114,7 @@ async def test_every_change_has_its_sentence() -> None:
 
 
 async def test_what_the_portal_did_is_done_by_the_company_for_contacts() -> None:
-    """S3.10: where agents read "Portal", contacts read the name of the company; the log addresses contacts as "you"."""
+    """S3.10: where agents read "Portal", contacts read the company's name. The feed addresses contacts as "you"."""
     case = await opened()
     async with transaction(SYSTEM):
         await record(

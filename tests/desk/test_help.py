@@ -132,7 +132,7 @@ async def test_a_new_article_is_saved_before_pictures_are_added_to_it(app: Gate)
     ],
 )  # fmt: skip
 async def test_a_wrong_field_of_an_article_is_refused_and_changes_nothing(fields: dict[str, str], wrong: str) -> None:
-    """S2.45: an invalid field of an article, such as another article's title, gets an error, and nothing is saved."""
+    """S2.45: an invalid field, such as a title that another article has, gets an error, and nothing is saved."""
     await article()
     other = await article("Another one")
     with pytest.raises(Invalid) as refused:
@@ -277,7 +277,7 @@ async def test_views_count_each_signed_in_reader_once_a_day(app: Gate) -> None:
 
 
 async def test_two_readers_at_once_are_both_counted() -> None:
-    """S2.45: if two readers open an article at the same moment, both are counted."""
+    """S2.45: if several readers open an article at the same moment, each is counted."""
     made = await article()
 
     async def look(reader: Reader) -> None:
@@ -393,7 +393,7 @@ async def test_an_article_has_a_limited_number_of_pictures(monkeypatch: pytest.M
 
 
 async def test_a_case_that_begins_at_an_article_names_it(app: Gate) -> None:
-    """S2.45: an article links to the form of a new case, also for a visitor, who then signs in first.
+    """S2.45: an article links to the form of a new case. A visitor who follows the link must sign in first.
 
     The log of the case links to the article. Once the article is withdrawn, the log only names it.
     """

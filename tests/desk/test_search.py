@@ -78,7 +78,7 @@ TYPED = {
     "+49 30 1234-567": [1003], "49 (30) 1234 567": [1003],  # in a message
     "nothing-like-it": [], "vpn nothing": [],
 }  # fmt: skip
-"""What is typed, and the numbers of the cases of the fixture `desk` that it finds."""
+"""For each search text, the numbers of those cases of the fixture `desk` that agents find with it."""
 
 
 async def test_cases_are_found_as_people_type(desk: list[Case]) -> None:
@@ -106,7 +106,10 @@ async def test_a_case_with_the_words_in_its_subject_is_better_than_a_newer_one(d
 
 
 async def test_nobody_finds_what_they_may_not_see(desk: list[Case]) -> None:
-    """R23, R26, D51: contacts find only cases that they may see, and not by words of notes or names of notes' files."""
+    """R23, R26, D51: contacts find only cases that they may see.
+
+    Contacts find no case by a word of a note, or by the name of a file that is attached to a note.
+    """
     marker = await opened(GIL, "Zebrafish", "Quagga", files=[])
     for typed in ("vpn", "acme", "tunnel", "raised tunnel", "#1001", "ada", "monday"):
         assert 1001 not in await numbers(typed, GIL), typed
@@ -152,7 +155,10 @@ async def test_files_are_found_by_their_names(desk: list[Case]) -> None:
 
 
 async def test_the_words_follow_every_change(desk: list[Case]) -> None:
-    """Words of a former subject or contact leave the index; a merge moves the words of the messages along (D53)."""
+    """If the subject or the contact of a case changes, the former words leave the index.
+
+    D53: a merge moves the words of the messages to the case that remains.
+    """
     vpn, printer, _ = desk
     async with transaction(INES) as tx:
         await tx.execute("update cases set subject = 'Gateway', contact_id = $2 where id = $1", vpn.id, ALAN.id)
@@ -240,7 +246,10 @@ async def test_no_phrase_goes_on_into_the_next_message(desk: list[Case]) -> None
 
 
 async def test_a_text_that_grows_when_it_is_folded_stops_neither_message_nor_merge(desk: list[Case]) -> None:
-    """R52: a message whose words become too long for an index row by Unicode folding is stored, and its case merged."""
+    """R52: a message is stored even if Unicode folding makes its words too long for one row of the index.
+
+    The case of the message can be merged too.
+    """
     vpn, printer, _ = desk
     async with transaction(INES):
         for turn, length in enumerate((30_000, 9_000), 1):

@@ -15,7 +15,7 @@ _READ = """
 select relname, seq_tup_read + idx_tup_fetch as rows from pg_stat_xact_user_tables where relname in ('cases', 'case_words')
 """
 NEAR = 2 << 12
-"""The number of ids in the two newest ranges of the index lexeme X, each of 4,096 ids, which a search reads first."""
+"""A search first reads the two newest ranges of 4,096 case ids, so the rows of at most this number of ids."""
 
 
 async def read(tx: Transaction, typed: str, reader: Reader) -> tuple[int, int, int]:

@@ -1,4 +1,4 @@
-"""Test the reminders of cases that wait for the customer, and the closing of those that stay unanswered (S3.18)."""
+"""Test that contacts are reminded of cases that wait for the customer, and that unanswered cases are closed (S3.18)."""
 
 import asyncio
 import contextvars
@@ -80,9 +80,9 @@ async def test_a_case_is_reminded_of_and_closed_as_the_reminder_announced() -> N
 
 
 async def test_an_answer_a_new_question_and_a_changed_rule_end_what_was_announced() -> None:
-    """S3.18: an answered case is not closed. No case is closed once the rule sets no number of days for it.
+    """S3.18: an answered case is not closed. If the rule sets no number of days until closing any more, none is.
 
-    A further reply of an agent starts the time until the reminder again.
+    Another reply of an agent restarts the time until the reminder.
     """
     await rule("1", "2")
     answered, asked, kept = await waiting(), await waiting(), await waiting()

@@ -66,7 +66,7 @@ async def test_a_configured_status_is_shown_by_its_name_to_both_sides_and_filter
 
 
 async def test_there_are_no_more_statuses_than_a_menu_shows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """S3.18, R81: if the maximum number of statuses is offered, none can be added, and no ended one can be resumed."""
+    """S3.18, R81: while the maximum number of statuses is in use, no status can be added, and no ended one resumed."""
     monkeypatch.setattr("portal.desk.workflow.statuses.MOST", 7)
     await added()
     with pytest.raises(Invalid, match="which is the most"):
@@ -131,7 +131,10 @@ async def reread(case: Case) -> Case:
 
 
 async def test_the_first_status_of_a_category_is_the_one_that_the_portal_sets() -> None:
-    """S3.18: a status that the portal itself sets is the first offered one of its category, in the admins' order."""
+    """S3.18: when the portal itself sets a status, it takes the first one of the category that has not been ended.
+
+    The order is the one in which admins have arranged the statuses.
+    """
     case, first = await opened(), await of(Status.OPEN)
     other = await added("In progress", "open")
     async with transaction(NOOR):
@@ -177,9 +180,9 @@ async def test_two_admins_cannot_end_the_last_two_statuses_at_once() -> None:
 
 
 async def test_the_clock_follows_the_flag_of_the_status_also_for_cases_that_have_it() -> None:
-    """S3.18, S3.20: if an admin sets that a status pauses deadlines, a pause begins for each case with this status.
+    """S3.18, S3.20: when an admin lets a status pause deadlines, a pause begins for each case with this status.
 
-    If the status no longer pauses them, these pauses end. The job that recomputes deadlines begins and ends the pauses.
+    When the admin takes that back, these pauses end. The job that recomputes deadlines begins and ends the pauses.
     """
     async with transaction(NOOR):
         await save_targets(TargetFacts(solve_normal="8h"))

@@ -85,7 +85,7 @@ async def a_case(page: Page) -> None:
 
 
 async def log_time(page: Page) -> None:
-    """Log an hour on the open case for the colleague."""
+    """On the page of the case, log an hour in the name of the colleague Max."""
     await page.locator("body").press("l")
     await page.locator("#log-time summary", has_text="Who, when, and what counts").click()
     await fill(page, "#log-time", duration="1h", external_comment="Gateway replaced", agent="Max Herrmann")

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 async def test_going_back_ticks_the_rows_that_were_ticked_by_hand_and_no_other(
     visitors: Visitors, settings: Settings
 ) -> None:
-    """After going back to a list, each row is ticked or not as it was left, also the row that was changed by hand."""
+    """After going back to a list, each checkbox has the state in which it was left, also one changed by hand."""
     await furnished(open_storage(settings.storage_url), datetime.now(UTC))
     page = await visitors.signed_in(MAX.email)
     for address in ("/agent/approvals", "/agent/cases?view=all", "/agent/invoices"):
@@ -35,7 +35,7 @@ async def test_going_back_ticks_the_rows_that_were_ticked_by_hand_and_no_other(
 
 
 async def test_going_back_to_a_form_that_was_sent_finds_it_empty(visitors: Visitors) -> None:
-    """After a new case was sent, going back shows an empty form, so that no second case is created by mistake."""
+    """After a new case was sent, going back shows its form empty, so that no second case is created by mistake."""
     page = await visitors.signed_in(ADA.email)
     await page.goto("/cases/new")
     await page.get_by_label("Subject").fill("Printer")

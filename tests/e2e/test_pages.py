@@ -32,7 +32,7 @@ RULES = """exclude => axe.run({exclude}, {
 FRAME = [".rail", ".agent-bar", ".keys-help", ".customer-bar", ".customer-foot"]
 """Selectors of the parts that all pages of an area share, which are three quarters of the elements of most pages.
 
-For each person, axe checks these parts on `WHOLE` pages only, which change daily; with `--all`, on every page.
+For each person, axe checks these parts on only `WHOLE` pages, chosen anew each day; with `--all`, on every page.
 """
 WHOLE = 5
 
@@ -61,7 +61,7 @@ CONTENT = """() => ({
 LINKS = """() => [...document.querySelectorAll('a[href]')].map(link => link.getAttribute('href')).map(href => ({
     href, leads: !href.startsWith('#') || href === '#' || document.getElementById(href.slice(1)) !== null
 }))"""
-"""`CONTENT` and `LINKS` are scripts that return facts about a page, and the links of the page.
+"""Two scripts: `CONTENT` returns facts about a page, and `LINKS` returns the links of a page.
 
 A single script takes a third of the time of several locators.
 """
@@ -133,7 +133,10 @@ async def sideways(page: Page) -> list[str]:
 
 
 async def look(page: Page, wire: Wire, address: str) -> tuple[int, dict[str, int]]:
-    """Open the page. Return its HTTP status, and the number of bytes fetched by path, except for the paths of `later`."""
+    """Open the page. Return its HTTP status, and the number of bytes that were fetched from each path.
+
+    The paths that `later` returns, and the images of cases, are left out.
+    """
     wire.clear()
     answer = await page.goto(address)
     assert answer is not None

@@ -64,7 +64,7 @@ async def test_ten_cases_are_answered_with_at_most_five_keys_each_besides_the_te
 
 
 async def test_a_canned_reply_is_found_by_typing_and_a_sent_reply_comes_back_by_one_key(visitors: Visitors) -> None:
-    """`/` and some letters offer a canned reply. Its placeholder without a value is selected, to be typed over.
+    """`/` and some letters offer a canned reply. A placeholder without a value is selected, so that typing replaces it.
 
     `Z` takes back the reply that was just sent: its text is in the field again, and the field has the focus.
     """
@@ -90,9 +90,9 @@ async def test_a_canned_reply_is_found_by_typing_and_a_sent_reply_comes_back_by_
 
 
 async def test_a_case_changes_by_one_key_each_without_leaving_the_page(visitors: Visitors) -> None:
-    """S3.8, S3.9, S3.19: M and V assign the case, and P and S change its priority and status, without leaving the page.
+    """S3.8, S3.9, S3.19: `M` takes the case, `V` assigns it to a colleague, and `P` and `S` set priority and status.
 
-    A half-written reply stays in its field.
+    All this happens without leaving the page, and a half-written reply stays in its field.
     """
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="VPN", text="Help.", case_type_id=INCIDENT, at=NOW)

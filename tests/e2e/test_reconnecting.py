@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 STREAM = "**/agent/live?*"
 PAUSE_MS = 6_000
-"""More milliseconds than a page waits before it tries again to open its event stream."""
+"""A pause that is longer than a page waits before it tries again to open its event stream."""
 
 
 async def open_case(subject: str) -> None:

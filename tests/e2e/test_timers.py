@@ -99,7 +99,10 @@ async def test_an_agents_day_with_timers(visitors: Visitors) -> None:
 
 
 async def test_a_forgotten_timer_is_asked_about_on_a_phone(visitors: Visitors) -> None:
-    """D54: at 390 px, the question about Ines's timer of eleven hours fits the screen; she keeps 30 minutes."""
+    """D54: at 390 px, the question whether Ines has forgotten a timer, running for eleven hours, fits the screen.
+
+    Her answer *Keep 30 min* opens the time panel with a duration of 30 minutes.
+    """
     page, _, panel = await at(visitors, "/agent/cases", width=390)
     await page.get_by_role("button", name="Start timer").click()
     await expect(page.locator(RUNNING)).to_be_visible()

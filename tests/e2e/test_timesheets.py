@@ -25,9 +25,9 @@ async def timesheet(visitors: Visitors) -> Page:
 
 
 async def test_a_timesheet_is_worked_by_keyboard(visitors: Visitors) -> None:
-    """S2.34, S2.39: by keyboard, Max approves ticked entries and, after undoing that by a button, rejects one with a reason.
+    """S2.34, S2.39: Max ticks entries and approves them by keyboard. He undoes the approval by a button.
 
-    `L` opens the panel for logging general time.
+    Then he rejects one entry by keyboard, with a reason. `L` opens the panel for logging general time.
     """
     page = await timesheet(visitors)
     ticked = page.locator("[data-ticked]").first

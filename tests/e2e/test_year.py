@@ -20,8 +20,8 @@ pytestmark = pytest.mark.slow
 async def the_year() -> list[str]:
     """Bill Acme's year in three runs, each on the second day of a quarter; return the numbers of the invoices.
 
-    Acme has a subscription for 300.00 a month with two hours, a voucher of four hours, and time that is charged. The
-    first invoice is paid in full, and the second by half.
+    Acme has a subscription for 300.00 a month that includes two hours, a voucher of four hours, and time that is
+    charged by the hour. The first invoice is paid in full, and half of the second.
     """
     terms = PLAN | {"effective_start": date(2026, 1, 1), "fee": 300, "included_minutes": 120}
     care = await a_service(ACME, ACME_CONTRACT, "Care", **terms)
@@ -47,7 +47,7 @@ async def the_year() -> list[str]:
 
 
 async def test_a_year_of_a_customer_is_seen_asked_about_credited_and_paid(visitors: Visitors) -> None:
-    """S3.22, S3.23, D38: Ada reads her year and asks about an hour; Max credits it and records the remaining payments.
+    """S3.22, S3.23, D38: Ada reads her invoices and asks about an hour; Max credits this hour and records the payments.
 
     Both see the same sums: what was sold, what is left of the voucher, and what is owed. The books balance at the end.
     """

@@ -29,7 +29,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.infra, pytest.mark.usefixtures("cloc
 async def begun(issues: bool = True) -> int:
     """Begin a run for Acme and Globex without billing anybody yet; return its id.
 
-    The run will bill time, a fee, the sale of a voucher that pays for time, and a statement. If `issues` is True, the
+    The run will bill time, a fee and the sale of a voucher that pays for time, and write a statement (time that is not
+    charged). If `issues` is True, the
     run issues its invoices and bills each customer in a separate transaction; otherwise, it bills both in one.
     """
     async with transaction(MAX):

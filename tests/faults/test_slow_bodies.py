@@ -20,7 +20,7 @@ from tests.world import ADA, GIL, PASSWORD
 pytestmark = pytest.mark.long
 
 SECONDS = 40
-"""The duration of an attack in seconds: longer than the portal lets so slow a request body go on."""
+"""The duration of an attack in seconds. The portal breaks off such a slow request body sooner."""
 QUIET_SECONDS = 10
 """The seconds for which pages are requested before the attack, as the baseline."""
 

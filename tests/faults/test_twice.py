@@ -24,7 +24,7 @@ MANY = 20
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.usefixtures("clock")
 async def test_a_form_that_is_sent_twenty_times_at_once_counts_once(app: Gate, verb: str) -> None:
-    """R94: a form sent twenty times at once is carried out once; the others are refused or redirected to the result."""
+    """R94: a form sent twenty times at once is carried out once; the other requests are refused or redirected."""
     prepared = await VERBS[verb]()
     form = prepared.form
     async with Browser(app, cookies={"sid": form.token} if form.token else {}) as browser:
@@ -104,7 +104,7 @@ async def test_a_clock_that_is_set_back_keeps_people_in_and_one_set_forward_lets
 
 
 async def test_a_billing_run_by_a_clock_of_last_month_takes_nothing_of_this_one(children: Children) -> None:
-    """R94: a billing run by a clock that is a month behind leaves time with later dates to the next run."""
+    """R94: if the clock is 40 days behind, a run up to 1 November, still in the future by this clock, bills nothing."""
     entry = await approved()
     prepared = await VERBS["run the billing"]()
     early = NOW - timedelta(days=40)

@@ -164,7 +164,7 @@ async def issue() -> Prepared:
 
 
 async def _issued() -> billing.Invoice:
-    """Issue an invoice for an hour of work and for the time that earlier credit notes have freed to be billed again."""
+    """Issue an invoice for an hour of work. It also bills the time that earlier credit notes have freed."""
     await approved()
     async with transaction(MAX):
         made = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
@@ -199,7 +199,10 @@ async def credit() -> Prepared:
 
 
 async def correct() -> Prepared:
-    """Prepare the correction of a whole statement, with time that earlier corrections have freed to be stated again."""
+    """Make a statement (time that is not charged), and prepare the form that corrects the whole statement.
+
+    The statement also has time that earlier corrections have freed.
+    """
     async with transaction(MAX) as tx:
         entry = await log(billing="no_charge")
         await billing.approve([entry.choice], by=MAX, at=NOW)

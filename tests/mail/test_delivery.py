@@ -136,7 +136,7 @@ async def test_a_reset_link_is_mailed_even_to_a_refused_address(settings: Settin
 async def test_without_a_server_a_mail_is_kept_and_never_sent_by_itself(
     settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
-    """A mail that was kept because there was no mail server is sent only when an admin asks for it.
+    """A mail that was held back (state `kept`) because there was no mail server is sent only when an admin asks for it.
 
     This holds even after a server was configured. Without a mail server, no link for a password reset is created.
     """
@@ -161,7 +161,7 @@ async def test_without_a_server_a_mail_is_kept_and_never_sent_by_itself(
 
 
 async def test_records_are_deleted_after_their_time(settings: Settings, sink: tuple[Sink, Server]) -> None:
-    """Records of mails are deleted after 30 days, except of mails that wait; refusals are deleted after a year."""
+    """The record of a mail is deleted after 30 days, unless the mail still waits; a refusal is deleted after a year."""
     sink[0].receivers += ["550 5.1.1 No", "451 Later"]
     await deliver(settings)
     async with transaction(SYSTEM):
@@ -180,9 +180,9 @@ async def test_records_are_deleted_after_their_time(settings: Settings, sink: tu
 
 
 async def test_contacts_see_and_lift_only_the_refusals_that_concern_them(settings: Settings) -> None:
-    """R24: a contact sees the refusals of the customer's mail addresses, and can delete only the refusal of their own.
+    """R24: a contact sees which mail addresses of the customer are recorded as refused by the mail server.
 
-    An administrator of the customer can delete all of these refusals.
+    The contact can delete only the record of their own address; an administrator of the customer can delete them all.
     """
     async with transaction(SYSTEM):
         for email in (ADA.email, ALAN.email, GIL.email):

@@ -59,7 +59,7 @@ async def issued(at: datetime = NOW) -> billing.Invoice:
 
 
 async def begun(at: datetime = NOW) -> list[int]:
-    """Begin the mails of invoices that are due; return the ids of those that have begun and not ended."""
+    """Begin the due mails of invoices; return the ids of the mails that have begun and not ended."""
     async with transaction(SYSTEM) as tx:
         await invoice_mails.begin(at)
         rows = await tx.fetch(
@@ -300,7 +300,10 @@ async def test_a_refused_address_stands_on_the_timeline_and_send_again_tries_it_
 
 
 async def test_without_a_mail_server_nothing_is_offered_to_send(app: Gate, settings: Settings) -> None:
-    """S2.43: without a mail server, a mail is kept, the page says so, and asking for another mail is refused."""
+    """S2.43: without a mail server, the mail is held back (state `kept`), and asking for another mail is refused.
+
+    The page says that there was no mail server.
+    """
     await issued()
     (mail_id,) = await begun()
     silent = replace(settings, smtp_url=None, mail_from=None)
@@ -379,7 +382,10 @@ async def test_a_worker_that_is_killed_while_it_sends_leaves_the_mail_to_the_nex
 async def test_without_a_mail_server_an_invoice_is_not_mailed_later(
     settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
-    """S2.43: a mail that was due without a mail server is kept, and is not sent when a mail server is set up later."""
+    """S2.43: a mail that was due when there was no mail server is held back (state `kept`).
+
+    It is not sent when a mail server is set up later.
+    """
     await issued(datetime.now(UTC))
 
     async def is_kept() -> bool:

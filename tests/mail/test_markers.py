@@ -26,7 +26,7 @@ from tests.world import ACME, ACME_CONTRACT, ADA, ALAN, INCIDENT, INES, MAX, NOW
 pytestmark = pytest.mark.usefixtures("clock")
 FOR_CONTACTS = {kind.name for kind in KINDS.values() if kind.for_contacts}
 SPELLED = ("37 min", "37\N{NO-BREAK SPACE}min", "0:37", "0.62", "0,62")
-"""The actual minutes of the time in this test, as the portal spells durations. Contacts read only billable ones."""
+"""The actual time in this test, 37 minutes, in each form that the portal may show. Contacts read only billable time."""
 
 
 async def everything_that_contacts_are_told() -> None:
@@ -98,8 +98,8 @@ async def test_nothing_internal_is_in_any_mail_or_notice_of_a_contact(
 ) -> None:
     """R27, R77, S3.16, D57: no mail and no page of notices for a contact has internal text or actual time.
 
-    This is tested with Ada for each kind of notice. Each mail to her links to the portal, has no attachment, and
-    contains the mail address of no colleague and of no agent.
+    This is tested with Ada for each kind of notice. Each mail to her links to the portal, and has no attachment
+    and no mail address of a colleague or an agent.
     """
     await everything_that_contacts_are_told()
     assert await kinds_of(ADA.credential_id) == FOR_CONTACTS

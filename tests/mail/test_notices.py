@@ -128,7 +128,7 @@ async def test_the_replies_of_the_next_five_minutes_are_one_mail(settings: Setti
 
 
 async def test_each_of_many_threads_of_a_person_is_one_batch() -> None:
-    """Two people with 3 replies on each of 50 cases each get one mail per case.
+    """Two people have notices of 3 replies on each of 50 cases, and each person gets one mail per case.
 
     If a person was mailed about one case four minutes before, the next mail about that case begins a minute later than
     the others. The query uses an index.
@@ -244,9 +244,9 @@ async def test_the_digest_tells_of_everything_at_its_hour(settings: Settings) ->
 
 
 async def test_the_mail_of_an_invoice_has_a_link_and_no_csv(settings: Settings) -> None:
-    """S0.21, S3.4: when an invoice is issued, contacts who may see invoices get a mail with a link, without the CSV.
+    """S0.21, S3.4: if the customer has not chosen invoices by mail, Ada gets a mail with a link to the issued invoice.
 
-    The customer has not chosen invoices by mail. Alan, who may not see invoices, gets no mail.
+    The mail has no CSV. Alan, who may not see invoices, gets no mail.
     """
     async with transaction(SYSTEM) as tx:
         await tx.execute("update customer set invoices_by_mail = false")

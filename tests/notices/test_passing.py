@@ -277,7 +277,7 @@ async def _names() -> set[str]:
 async def test_a_contact_needs_no_right_on_the_job_queue_and_sees_own_notices_only() -> None:
     """R24, R26: row-level security lets contacts and agents read and change only their own notices.
 
-    A contact reads only their own rows of the outbox about notices.
+    In the outbox, a contact reads only the rows that say that their own notices have changed.
     """
     await opened(MAX, contact_id=ALAN.id)
     await opened(MAX, contact_id=ADA.id)

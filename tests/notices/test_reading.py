@@ -152,7 +152,7 @@ async def test_managers_are_notified_of_a_question_about_an_invoice(app: Gate) -
 
 
 async def test_a_question_about_hours_is_read_on_the_page_of_its_case(app: Gate) -> None:
-    """S3.4: the notice of a question without an invoice leads to its case; opening the case marks it as read."""
+    """S3.4: a question about time that is on no invoice has a case; opening this case marks the notice as read."""
     async with transaction(MAX):
         entry = await log(60, comment="Router")
         await billing.approve([entry.choice], by=MAX, at=NOW)

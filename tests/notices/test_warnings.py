@@ -257,9 +257,10 @@ async def test_the_end_of_a_contract_is_announced_once_and_not_from_the_first_da
 
 
 async def test_people_are_warned_of_a_renewal_before_the_last_day_of_notice() -> None:
-    """The warning of a renewal comes before the last day of notice.
+    """People are warned of the renewal of a contract before the last day on which notice can be given.
 
-    With 60 days' notice before 1 January 2027, that day is 1 November 2026, so people are warned in October.
+    The contract is renewed on 1 January 2027, with 60 days' notice. The last day to give notice is 1 November 2026, so
+    the warning comes on 3 October.
     """
     async with transaction(MAX) as tx:
         await tx.execute(
@@ -276,7 +277,7 @@ async def test_people_are_warned_of_a_renewal_before_the_last_day_of_notice() ->
 
 
 async def test_contacts_with_the_right_to_invoices_are_notified_of_a_payment_until_it_is_withdrawn() -> None:
-    """Ada is notified of a payment and of a repayment; the notice of a payment that was undone is no longer shown."""
+    """Ada is notified of a payment and of a repayment. If the repayment is taken back, its notice disappears."""
     invoice = await issued()
     async with transaction(MAX):
         await pay(invoice, "100")

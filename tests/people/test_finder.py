@@ -13,7 +13,7 @@ ROWS = Finder(
     "row",
     "select n as id, 'Row ' || n / 2 as name, n::text as about, n > 70 as is_last from generate_series(1, 75) as n",
 )
-"""A finder of 75 rows. Two rows share each name, and those after the 70th come last."""
+"""A finder of 75 rows, two for each name. The rows with an id above 70 come last."""
 
 
 async def test_every_word_has_to_be_in_the_name(dsn: str) -> None:

@@ -162,9 +162,9 @@ async def test_switching_keeps_the_age_of_the_session_and_ends_the_old_one(app: 
 
 
 async def test_a_session_that_ended_goes_on_with_its_customer(app: Gate) -> None:
-    """S3.15: if Ada's session with Acme expires on a page, she returns to it after signing in, with Acme open.
+    """S3.15: if Ada's session with Acme expires on a page, she returns to that page after signing in, with Acme open.
 
-    If she signs in at the start page, she is asked for the customer, and Globex, which she used last, is open.
+    If she signs in from the start page, she is asked for the customer, and Globex, which she used last, is open.
     """
     globex = await joined()
     for wanted, where in (("/cases", "/cases"), ("/", "/account/customers?next=%2F")):
@@ -212,7 +212,8 @@ async def test_ending_one_access_leaves_the_other(app: Gate, ends_at_acme: bool)
 async def test_an_administrator_of_one_customer_cannot_set_a_password_that_opens_another(app: Gate) -> None:
     """R7, R31: an invitation link that Gil, an administrator of Globex, makes for Ada cannot set her shared password.
 
-    The password would open her access to Acme too. A link that Noor, an admin of the portal, makes for Ada can set it.
+    Otherwise, he could choose a password that opens her access to Acme too. A link that Noor, an admin of the portal,
+    makes for Ada can set it.
     """
     globex = await joined()
     async with administering(GIL) as by:
@@ -271,7 +272,10 @@ async def test_a_changed_address_leaves_the_other_access_as_it_is(at_acme: bool)
 
 
 async def test_an_address_that_somebody_else_has_is_joined_only_by_its_owner() -> None:
-    """R7: if Gil's mail address at Globex is set to Ada's, his password is gone, and only Ada can accept the access."""
+    """R7: if Gil's contact at Globex gets Ada's mail address, only Ada can accept the access, with her own password.
+
+    The invitation link cannot set another password.
+    """
     async with transaction(NOOR):
         gil = await Contact.find(GIL.id, NOOR)
         changed = await gil.facts()
@@ -300,9 +304,10 @@ async def test_a_pending_invitation_elsewhere_takes_nothing_from_a_person() -> N
 
 
 async def test_second_factors_and_recovery_codes_hold_for_both_and_move_with_the_login(settings: Settings) -> None:
-    """R9: if Acme, where the login is kept, changes Ada's address, the login and its second factors move to Globex.
+    """R9: Ada's login belongs to her credential at Acme. If Acme changes her mail address, the login moves to Globex.
 
-    A recovery code that was used before stays used, and an unused recovery code still works.
+    The second factors move with the login. A recovery code that was used before stays used, and an unused recovery code
+    still works.
     """
     globex = await joined()
     async with transaction(None) as tx:
@@ -348,7 +353,7 @@ async def test_a_new_password_signs_out_everywhere_and_leaves_open_invitations(a
 
 
 async def test_the_mail_for_a_new_password_goes_to_a_person_who_still_has_one_access(settings: Settings) -> None:
-    """R12: if Ada's access to Acme, where the login is kept, has ended, she can still reset the password for Globex."""
+    """R12: if the access to Acme, to which Ada's login belongs, has ended, she can still reset her password for Globex."""
     globex = await joined()
     async with transaction(NOOR):
         await (await Contact.find(ADA.id, NOOR)).end(now())
