@@ -25,9 +25,9 @@ CONTACT = ContactReader(
     locale="en_GB", time_zone="UTC", sees_all_cases=True, sees_invoices=True, manages_contacts=False,
 )  # fmt: skip
 COUNTED = dict.fromkeys(CaseView, 1_001)
-"""The counts of the views: each view here has more than 1,000 cases, and counting stops at 1,001."""
+"""The count of each view, passed to the list: each view here has more than 1,000 cases, and counting stops at 1,001."""
 SMALL = (CaseView.SOON, CaseView.OVERDUE, CaseView.SNOOZED, CaseView.WAITING)
-"""The views with so few cases here that, to sort by status or agent, PostgreSQL reads and sorts the whole view."""
+"""The views that have few cases here. To sort one by status or agent, PostgreSQL reads and sorts the whole view."""
 MOST = 2_000
 """A page must read fewer cases than this. PostgreSQL may read a whole view that has fewer cases."""
 

@@ -46,8 +46,8 @@ async def test_beyond_a_thousand_a_list_says_more_than_and_goes_on() -> None:
 async def test_cursors_lead_through_every_case_once_and_back_whatever_the_order(turned: bool, count: int) -> None:
     """In every order, the pages of a list show each case once, even those without deadline or agent.
 
-    The cursor of the third page leads back to the second. All this also holds if the given count is 1,001, and if an
-    agent has the name `none`, which must not be mistaken for no agent.
+    The cursor of the third page leads back to the second. All this also holds if the list is given the count 1,001,
+    and if an agent has the name `none`, which must not be mistaken for no agent.
     """
     await many(56)
     counted = {"all": count}

@@ -131,7 +131,7 @@ async def test_what_cannot_be_drawn_says_so_and_is_not_tried_again(app: Gate, mo
 
 
 async def test_a_drawing_is_shown_only_to_readers_who_may_read_the_file(app: Gate) -> None:
-    """R57, D51, D52: the rendering of a file is 404 for everybody who may not read the file.
+    """R57, D51, D52: whoever may not read a file gets 404 for the rendering of the file.
 
     Contacts of other customers, and colleagues who may not see the case, cannot read its files. No contact can read a
     file of a note.

@@ -210,7 +210,10 @@ async def test_common_words_find_the_newest_and_pages_lead_to_all(
 
 
 async def test_ranges_of_ids_find_the_same_as_one_query(desk: list[Case], monkeypatch: pytest.MonkeyPatch) -> None:
-    """If there are many cases, the search goes through ranges of ids, newest first, and finds what one query would."""
+    """If there are many cases, the search goes through ranges of ids, newest first, and finds what one query would.
+
+    With `_ENOUGH` set to 0, it does so with few cases too.
+    """
     expected = {typed: await numbers(typed) for typed in ("vpn", "tun", "drops", "acme", "1001", "print")}
     async with transaction(INES) as tx:
         late = await tx.fetchval(

@@ -67,8 +67,8 @@ async def test_a_search_reads_hardly_more_cases_than_it_finds() -> None:
 async def test_the_index_is_not_asked_for_a_common_word_beside_a_rare_one() -> None:
     """If a search has a common and a rare word, only the rare word is looked up in the index.
 
-    The rows found are then checked for the common word, because the index would return nearly every case for it. If all
-    words of a search are common, they are looked up.
+    The index would return nearly every case for the common word. Therefore, the rows with the rare word are checked for
+    the common word. If all words of a search are common, all are looked up in the index.
 
     R23: the database tells a contact that a word is common in replies, but not that it is common in notes.
     """

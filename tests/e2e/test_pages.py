@@ -105,8 +105,9 @@ async def violations_in(page: Page, width: int, scheme: Literal["light", "dark"]
 async def faults_of(page: Page, address: str, exclude: Sequence[str] = ()) -> list[str]:
     """Return the open page's faults in accessibility, headings, title, primary buttons and width at 390 px.
 
-    Each begins with `address`. axe does not look into what `exclude` matches. If the window was 1440 px wide, it is
-    390 px wide afterwards, and the other way round, so that the next page is laid out twice and not three times.
+    Each begins with `address`. axe does not look into what `exclude` matches. The
+    window changes from 1440 to 390 px or back, and keeps this width: the next page is loaded at this width, and so is
+    laid out twice and not three times.
     """
     faults = []
     loaded_narrow = page.viewport_size == NARROW

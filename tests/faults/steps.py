@@ -89,7 +89,7 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]
 def install() -> None:
     """Replace the driver's connection class and wrap the file storage of this process, so that they count steps.
 
-    At the step that `FAULT` names, they cause its fault.
+    At the step with the number `FAULT.at`, they cause the fault.
     """
     create_pool, settle = asyncpg.create_pool, storage._settle
 

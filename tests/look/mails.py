@@ -71,7 +71,7 @@ def of_notices(items: list[Item], button: str, rate: str = "") -> str:
 
 
 def mails() -> dict[str, str]:
-    """Return the HTML of each mail, by the file name of its screenshot without the size."""
+    """Return the HTML of each mail, by the name with which the file names of its screenshots begin."""
     one = {
         f"mail-{kind.name.replace('.', '-')}": of_notices(
             [Item(told(kind), TEXT if kind.has_message else "")], "Open the case" if kind.about == "case" else "Open it"

@@ -23,7 +23,7 @@ from tests.world import ADA, ALAN, GIL, NOW
 
 DAY = timedelta(days=1)
 CHANGED: mail.Ids = {"credential": ADA.credential_id, "at": "2026-11-20T09:00:00+00:00"}
-"""The ids of a mail to Ada that her password was changed."""
+"""The ids in the payload of the job that mails Ada that her password was changed."""
 
 
 async def deliver(settings: Settings, *, job: int = 1, age: timedelta = timedelta(0), at: datetime = NOW) -> None:

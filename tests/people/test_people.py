@@ -264,7 +264,7 @@ async def test_the_first_admin_is_made_into_an_empty_database() -> None:
 
 
 async def test_departments_are_listed_as_a_tree() -> None:
-    """S3.38: the tree lists each department, its depth and its designated managers, and then the departments below it."""
+    """S3.38: the tree lists each department, its depth and designated managers, and then the departments below it."""
     async with transaction(NOOR):
         onsite = await Department.create(DepartmentFacts(name="On site", parent_id=str(SUPPORT)))
         await Department.create(DepartmentFacts(name="Äußere Nacht", parent_id=str(onsite.id)))

@@ -353,7 +353,7 @@ async def test_a_new_password_signs_out_everywhere_and_leaves_open_invitations(a
 
 
 async def test_the_mail_for_a_new_password_goes_to_a_person_who_still_has_one_access(settings: Settings) -> None:
-    """R12: if the access to Acme, to which Ada's login belongs, has ended, she can still reset her password for Globex."""
+    """R12: if the access to Acme, where Ada's login belongs, has ended, she can still reset her password for Globex."""
     globex = await joined()
     async with transaction(NOOR):
         await (await Contact.find(ADA.id, NOOR)).end(now())

@@ -34,7 +34,7 @@ async def made(
 
 
 async def test_payroll_has_the_actual_time_by_agent_and_day(settings: Settings) -> None:
-    """S2.36, D8: the payroll file has the actual minutes of each agent and day, in total and by state of the entries."""
+    """S2.36, D8: the payroll file has the actual minutes of each agent and day, in total and by entry state."""
     async with transaction(SYSTEM):
         await log(50, on=TODAY, counted=60)
         await log(25, on=TODAY, counted=0, billing="no_charge")
