@@ -108,7 +108,7 @@ async def test_wrong_values_are_refused_at_their_field(dsn: str) -> None:
 
 
 async def test_a_rating_keeps_every_text_without_what_nobody_sees(app: Gate, clock: Any) -> None:
-    """R54: each text of the corpus, typed as a comment, is stored and shown without invisible characters."""
+    """R54: each difficult text of `CORPUS`, typed as a comment, is stored and shown without invisible characters."""
     case = await solved()
     async with await Browser.of(app, ADA, at=NOW) as browser:
         for text in CORPUS.values():

@@ -25,7 +25,8 @@ from generate_series(1, 300) n
 async def test_three_hundred_entries_are_decided_on_by_keyboard(visitors: Visitors) -> None:
     """S0.29, C3, D35: of 300 entries, 12 have no external comment, and Max flags another with a question: 13 are odd.
 
-    He approves the other 287, undoes the approval and repeats it. The 13 odd entries still wait. Ines finds the flag's question in her list and answers it.
+    He approves the other 287, undoes the approval and repeats it. The 13 odd entries still wait. Ines finds the flag's
+    question in her list and answers it.
     """
     day = datetime.now(UTC).date()
     friday = day - timedelta(days=day.weekday() + 3)

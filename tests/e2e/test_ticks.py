@@ -56,9 +56,9 @@ async def test_keys_stay_alive_after_the_head_box_is_ticked(visitors: Visitors) 
 
 
 async def test_ticks_made_by_hand_are_there_again_when_one_turns_back(visitors: Visitors) -> None:
-    """Each page of a list keeps its own ticks: they are shown again when one goes back, until the form is sent.
+    """When Max goes back to a page of a list, the rows that he ticked there are ticked again.
 
-    Sending the form of one page keeps the ticks of the other page.
+    This lasts until he sends the form of that page. Sending the form of one page keeps the ticks of the other page.
     """
     for number in range(27):
         await open_case(f"Case {number}")

@@ -125,7 +125,7 @@ class Person:
         """Load the page, send its form until the portal responds, and return the response.
 
         Write the intent and the outcome to the history. `count` is the query that counts what the form creates, with
-        `marker` as its parameter; it is kept for the check at the end.
+        `marker` as its parameter. For the check at the end, the query is stored in `site.counted`.
         """
         shown = (await self.get(page)).text
         fields = form_of(shown, action).fields | typed
