@@ -294,11 +294,11 @@ on conflict do nothing
 async def history(invoice: Invoice) -> list[Any]:
     """Return a row for each mail of an invoice, and for each contact who has opened the invoice, in order of time.
 
-    In a row for a contact who has opened the invoice, `state` is "seen". `contact_id` and `name` belong to the
-    recipient of the mail or to this contact; for a mail to the accounts address, `name` is the mail address. `asked_by`
-    is None if nobody asked for the mail. `credit_number` is the number of the credit note that the mail brings, or
-    None. `at` is when the mail was sent or failed, or is due, or when the invoice was opened. The other columns are
-    `reason`, `asked_at`, `due_at` and `id`, which is 0 for an opened invoice.
+    In the row of a mail, `contact_id` and `name` are those of the recipient (for the accounts address, `name` is the
+    mail address), and `at` is when the mail was sent, failed or is due. `asked_by` is None if nobody asked for the mail.
+    `credit_number` is the number of the credit note that the mail brings, or None. In the row of a contact who has
+    opened the invoice, `state` is "seen", `contact_id` and `name` are those of the contact, `at` is when they opened it,
+    and `id` is 0. The other columns are `reason`, `asked_at` and `due_at`.
     """
     return await current().fetch(_HISTORY, invoice.id)
 

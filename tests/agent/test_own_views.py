@@ -94,7 +94,10 @@ async def test_a_view_takes_over_the_filters_of_the_list_that_was_just_seen(ines
 
 
 async def test_two_managers_of_a_view_do_not_undo_each_other(app: Gate, ines: Browser) -> None:
-    """If Max and Ines rename a view, Max, who saves second, gets 409 with the name by Ines, and this name stays."""
+    """If Max and Ines rename the same view at once, the second to save, Max, gets 409 with the name that Ines chose.
+
+    The view keeps that name.
+    """
     view = await saved("Shared", shared=True)
     here = f"/agent/cases/views/{view}"
     async with await Browser.of(app, MAX) as max_:

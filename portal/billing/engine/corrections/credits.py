@@ -246,10 +246,11 @@ def _place(piece: Allocation) -> tuple[Key, int]:
 def _with_minutes_back(
     state: BillingState, taken: Collection[Taken], emptied: Collection[Key], *, write_off: bool
 ) -> BillingState:
-    """Return the state in which the minutes `taken` are no longer settled and have returned to their pools.
+    """Return the state after the minutes `taken` have been removed from the settled minutes and returned to their pools.
 
-    An entry without other settled minutes is no longer settled. The entries `emptied`, which have no minutes, are no
-    longer settled either. With `write_off`, all these entries stay settled, so that they are never billed again.
+    Entries that have no settled minutes left, and the entries `emptied`, which have no minutes, are then no longer
+    settled and can be billed again. With `write_off`, the minutes are still removed, but these entries stay settled, so
+    that they are never billed again.
     """
     settled, freed, next_place = dict(state.settled), dict(state.freed), dict(state.next_place)
     drawn, written_off = dict(state.drawn), set(state.written_off)
