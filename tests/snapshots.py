@@ -47,10 +47,10 @@ _tables: list[str] = []
 async def once(key: Any, folder: Path, create: Callable[[], Awaitable[T]]) -> T:
     """Return what `create` returned, with the rows and files that it created.
 
-    The first call for a `key` runs `create`. Later calls write a snapshot of the database and of the storage `folder`
-    instead, which takes a tenth of the time. If the tables have another number of rows before a call than before every
-    earlier call, `create` runs again. If the owner of the tables is not a superuser, `create` always runs, because only
-    a superuser can turn triggers off.
+    The first call for a `key` runs `create`. Later calls restore a snapshot of the database and of the storage `folder`
+    instead, which takes a tenth of the time. A snapshot is restored only if every table has as many rows as it had
+    before the call that took the snapshot; otherwise `create` runs again. If the owner of the tables is not a
+    superuser, `create` always runs, because only a superuser can turn triggers off.
 
     Nobody may be signed in before the call, because the snapshot of another test would replace the session.
     """

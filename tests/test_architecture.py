@@ -82,12 +82,12 @@ def test_money_and_minutes_never_pass_through_floats(path: Path) -> None:
 
 
 SAFE_PARTS = r"_?[A-Z][A-Z_]*(\[\w+(\.\w+)*\])?|(cls|\w+)\.visible\w*\(reader, '\w+'\)|_as\(reader\)|name|'READ.*"
-"""Matches what may be interpolated into SQL: upper-case constants, conditions for a reader's rows, names of roles."""
+"""Matches what may be interpolated into SQL: constants, conditions for the rows a reader may see, names of roles."""
 
 
 @on_every(MODULES)
 def test_no_sql_is_put_together_from_values(path: Path) -> None:
-    """R48: only constants of the module and the fragments of `SAFE_PARTS` are interpolated into SQL."""
+    """R48: only what `SAFE_PARTS` matches, such as constants of the module, is interpolated into SQL."""
     methods = ("fetch", "fetchrow", "fetchval", "execute", "executemany", "raw")
     for line, name, call in calls(path):
         if name.split(".")[-1] in methods and call.args and isinstance(call.args[0], ast.JoinedStr):
@@ -191,7 +191,7 @@ sys.exit(" ".join(failed) or 0)
 
 @pytest.mark.slow
 def test_a_module_can_be_imported_before_all_others() -> None:
-    """No two modules import each other, so a script or a test may import any of them first."""
+    """Each module of `FIRST` can be imported before all others, which would fail if modules imported each other."""
     done = subprocess.run(
         [sys.executable, "-c", IMPORTING, *FIRST], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -200,7 +200,7 @@ def test_a_module_can_be_imported_before_all_others() -> None:
 
 @pytest.mark.slow
 def test_simulate_loads_neither_database_nor_pages(tmp_path: Path) -> None:
-    """`portal simulate` starts quickly, because it loads the engine and nothing of tables, jobs or requests."""
+    """`portal simulate` starts quickly, because it loads the engine and no module for tables, jobs or requests."""
     (tmp_path / "document.json").write_text(json.dumps(document()))
     code = "import sys; from portal.__main__ import main; main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
     done = subprocess.run(

@@ -17,7 +17,7 @@ from portal.render import article, plain_article
     ],
 )
 def test_an_article_shows_its_own_pictures_and_nothing_active(text: str, html: str) -> None:
-    """S2.45, R46, R47: an article shows its own images, but no image by another path, no HTML and no script."""
+    """S2.45, R46, R47: an article shows its own images; images by other paths, HTML and scripts stay plain text."""
     assert article(text, "/help/x/pictures/") == html
 
 

@@ -1,4 +1,4 @@
-"""Test the audit log: each important change adds a line, in the same transaction, that nobody can forge or change."""
+"""Test the audit log: the transaction of each important change adds a line that nobody can forge or change."""
 
 import json
 import re

@@ -99,7 +99,7 @@ async def test_a_restore_drill(dsn: str, elsewhere: Path) -> None:
             "audit": before["audit"] + 5,
             "export": 0,
             "upload": 0,
-        }  # The audit log has lines for the ended session and four ended links: three invitations and a password reset.
+        }  # The restore ends a session and four links, three invitations and a password reset; each adds an audit line.
         assert await content(restored) == documents
         copies = open_storage(f"file://{data}/files")
         for key in json.loads((backup / "manifest.json").read_text())["files"]:

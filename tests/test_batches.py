@@ -1,4 +1,4 @@
-"""Test batches: a request on several objects changes or reports each of them, whatever happens to the others."""
+"""Test batches: a request for several objects changes or reports each object, whatever happens to the others."""
 
 import re
 
@@ -109,7 +109,7 @@ async def test_of_several_cases_one_that_breaks_keeps_no_other_from_being_taken(
 
 
 async def test_of_several_entries_one_that_breaks_keeps_no_other_from_being_approved(dsn: str) -> None:
-    """D35: if the allocation of one customer's time fails, none of that customer's entries is approved.
+    """D35: if an allocation (what pays for minutes) of one customer fails, none of that customer's entries is approved.
 
     The entries of other customers are approved. If only the approval of a single entry fails, all others are approved.
     """

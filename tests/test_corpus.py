@@ -286,8 +286,8 @@ async def test_every_field_takes_or_refuses_a_text_and_every_place_shows_it(
 ) -> None:
     """R54, R62, R64, R75, R91: each field of each form accepts a corpus text or shows an error message.
 
-    Every text column is reached or exempted. Pages, CSV files, the PDF, a mail and a log line show the text without
-    invisible characters, and no cell of a CSV file begins like a formula.
+    Every text column then contains the text, is too short for it or is in `EXEMPT`. Pages, CSV files, the PDF, a mail
+    and a log line show the text without invisible characters, and no cell of a CSV file begins like a formula.
     """
     text, places = CORPUS[name], await furnished(app.storage)
     assert await fill_every_form(app, places, text) == []

@@ -168,7 +168,7 @@ class TestAway:
     async def test_after_the_server_ended_every_connection_the_next_transaction_works(self, dsn: str) -> None:
         """After the server has closed every pooled connection, the next transaction still succeeds.
 
-        The first closed connection that it gets makes the pool replace all its connections.
+        The first closed connection that the transaction gets makes the pool replace all connections.
         """
 
         async def wait() -> int:

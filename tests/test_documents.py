@@ -25,7 +25,7 @@ PARTY = {
 
 
 def invoice(lines: int = 1, **texts: Any) -> dict[str, Any]:
-    """Return the data of an invoice with this many lines for its template. `texts` replaces fields of it."""
+    """Return the data of an invoice with `lines` lines for its template. `texts` replaces fields of these data."""
     line = {
         "label": "Helpdesk",
         "quantity": "1 h",

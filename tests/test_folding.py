@@ -90,7 +90,7 @@ async def test_names_stand_where_people_look_for_them(dsn: str, listed: Callable
 
 
 def test_no_list_sorts_by_bare_names() -> None:
-    """Every query that sorts by a name sorts by `folded(name)`, without accents and capital letters."""
+    """Every query that sorts by a name sorts by `folded(name)`, which ignores accents and capital letters."""
     found = [
         f"{path}: {line.strip()}"
         for path in Path("portal").rglob("*.py")

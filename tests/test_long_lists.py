@@ -108,10 +108,10 @@ async def test_no_page_lists_more_than_a_hundred_rows(app: Gate, actor: str) -> 
 
 @pytest.mark.usefixtures("clock")
 async def test_two_lists_of_a_page_are_turned_each_by_itself(app: Gate) -> None:
-    """R81: on the page of a customer, turning the pages of the contracts leaves the list of contacts at its page.
+    """R81: on the page of a customer, the links of the contacts and of the contracts each keep the other list's page.
 
-    The links of the contracts jump to the list of contracts. The links of the contacts lead to the first page of the
-    contracts. After a refused form, a list still shows the page that it showed before.
+    The links of the contracts also jump to the list of contracts (`#contracts`). After a refused form, a list
+    still shows the page that it showed before.
     """
     places = await crowded(app.storage)
     customer = places.address("/agent/customers/{customer}")

@@ -651,8 +651,9 @@ LED_ON = {
 }
 """GET routes that redirect some people although these may use them; the value names these people.
 
-Agents are redirected from the contacts' home to the list of cases, signed-in people from the sign-in page, those who
-have just typed their password from the page that asks for it again, and whoever opens a notice to what it is about.
+Agents are redirected from the contacts' home page to the list of cases, and signed-in people away from the sign-in
+page. People who have just typed their password are redirected away from the page that asks for it again. Whoever opens
+a notice is redirected to the page that the notice is about.
 """
 SIGNING_OUT = ("/sign-out", "/account/sessions/ending", "/account/customers/{credential}")
 READING = (
@@ -665,7 +666,7 @@ Opening is recorded for invoices, files, notices, articles and cases. After a no
 updates the other pages that the person has open.
 """
 ONE_CLICK = ("POST /unsubscriptions/{token}",)
-"""The form that mail programs send without a session and from anywhere (RFC 8058), the only exception from R37."""
+"""The only form that needs no CSRF token (R37), because mail programs send it without a session (RFC 8058)."""
 TEXTS = {"POST /drafts": {"address": "/cases/new"}}
 """The form fields without which a route refuses a request as malformed."""
 QUERIES = dict.fromkeys(
@@ -858,7 +859,7 @@ async def not_of_exports(dsn: str) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize("actor", ["Ada", "Noor"])
 async def test_no_form_counts_without_the_token_of_its_session(app: Gate, dsn: str, actor: str) -> None:
-    """R37: every form is refused without a CSRF token, with another session's, from another site, or as text/plain.
+    """R37: every form is refused without a CSRF token, with the token of another session, from another site or as text.
 
     The same code checks all forms before their handlers run. So the test sends each form without a token and in one of
     the other ways, a different one each day; `./dev test --all` sends each form in all ways.

@@ -30,7 +30,7 @@ SECRETS = {
     "recovery_code.code_hash": {"portal_app": "select insert update"},
     "passkey.public_key": {"portal_app": "select insert update"},
 }
-"""Columns with secrets, each with the privileges of each role on it.
+"""Columns with secrets, and for each column the privileges that each role has on it.
 
 Agents invite people, so their role may insert the hash of an invitation token, but never read it.
 """
@@ -206,7 +206,7 @@ async def test_contacts_write_only_what_they_ask_of_a_question(owner: Any) -> No
 
 @pytest.mark.usefixtures("dsn")
 class TestVerbs:
-    """Test SQL that the agents' role may not run, and functions with which agents do what needs more privileges."""
+    """Test SQL that the agents' role may not run, and functions that do for agents what their role may not."""
 
     @pytest.mark.parametrize(
         "statement",
@@ -263,7 +263,7 @@ class TestVerbs:
                         await tx.execute(f"update {table} set ended_at = {changed}")
 
     async def test_agents_still_invite_end_and_see_access(self) -> None:
-        """R17, R18: Noor can invite Alan, disable his account, change Ada's mail address, and see who has accepted.
+        """R17, R18: Noor can invite Alan, disable his account, change Ada's mail address, and see who accepted invitations.
 
         As the last admin, she cannot end her own access.
         """

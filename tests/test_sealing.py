@@ -1,4 +1,4 @@
-"""Test sealed (encrypted) texts: each opens only for the purpose for which it was sealed, also if the secret is replaced."""
+"""Test sealed (encrypted) texts: each can be opened only for its purpose, and still while the secret is replaced."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -61,7 +61,7 @@ async def test_the_folder_is_ours_alone_and_no_file_can_be_run(store: Storage, f
 
 
 def test_a_folder_that_others_use_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
-    """R54: a storage folder that others can read and that has content is refused unchanged; an empty one gets 0700."""
+    """R54: a storage folder that others can read is refused and left as it is, or gets the mode 0700 if it is empty."""
     shared, empty = tmp_path / "shared", tmp_path / "empty"
     for folder in (shared, empty):
         folder.mkdir()

@@ -20,9 +20,9 @@ TODAY = NOW.date()
 
 
 async def worked() -> None:
-    """Insert three hours of Ines this month, as drafts, submitted or approved, and 45 minutes that are rejected.
+    """Log three hours of Ines this month, as draft, submitted and approved entries, and a rejected entry of 45 minutes.
 
-    Also insert 15 minutes of Ines in October and 30 minutes of Noor today, and move Noor to another department.
+    Also log 15 minutes of Ines in October and 30 minutes of Noor today, and move Noor to another department.
     """
     async with transaction(SYSTEM) as tx:
         case, other = await a_case(), await a_case()
@@ -68,7 +68,7 @@ async def test_logged_time_feeds_figures_on_the_work_of_agents() -> None:
 
 @pytest.mark.usefixtures("clock")
 async def test_managers_see_the_work_of_agents(app: Gate) -> None:
-    """S2.5: Max's page of figures links to the entries of each agent; for this page, Ines gets 403."""
+    """S2.5: Max, a manager, gets a page of figures with links to each agent's entries; Ines, an agent, gets 403."""
     await worked()
     async with await Browser.of(app, MAX, at=NOW) as browser:
         page = (await browser.get("/agent/performance")).text

@@ -49,7 +49,7 @@ async def logged(project: Project, minutes: int, *, by: AgentReader = INES, on: 
 
 @pytest.mark.usefixtures("dsn")
 async def test_the_cost_is_the_time_worked_at_the_rates_of_its_days() -> None:
-    """S2.6, D8: an entry costs its actual minutes at the agent's cost rate of that day, rounded to cents.
+    """S2.6, D8: an entry costs its actual minutes at the agent's cost rate of its work date, rounded to cents.
 
     Rejected time costs nothing. Minutes on days for which the agent has no cost rate are counted separately.
     """

@@ -1,4 +1,4 @@
-"""Test how the days and filters of a timesheet, a `Question`, are read from and written to a query string."""
+"""Test `Question`, the days and filters of a timesheet: how it is read from and written to a query string."""
 
 from datetime import date
 

@@ -31,7 +31,7 @@ from tests.world import ACME, HELPDESK, INES, MAX, NOOR, NOW
 DAY, UNTIL = date(2026, 10, 6), date(2026, 11, 1)
 PEOPLE = st.sampled_from([INES, INES, MAX, MAX, NOOR])
 PLACES = st.integers(0, 30)
-"""A strategy for numbers that choose from the entries, submissions or decisions: the number modulo their count."""
+"""A strategy for numbers; the number modulo the length of a list is the position of the chosen entry or decision."""
 SOME = st.lists(PLACES, min_size=1, max_size=3, unique=True)
 
 
@@ -87,7 +87,7 @@ class Decision:
 
 
 def manages(by: AgentReader, entry: Entry) -> bool:
-    """Return whether `by` may decide on the entry: both managers may, except on their own time (D33)."""
+    """Return whether `by` may decide on the entry: Max and Noor may, except on their own time (D33)."""
     return by is not INES and entry.author is not by
 
 

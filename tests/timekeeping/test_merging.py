@@ -209,7 +209,7 @@ async def test_timers_follow_and_links_move_without_doubles() -> None:
 
 
 async def test_an_approval_stays_and_settled_time_keeps_the_number_of_its_document() -> None:
-    """D53: approved time stays approved on the other case, and a draft invoice keeps the number of the merged case."""
+    """D53: approved time stays approved on the other case, and a draft invoice still names the merged case's number."""
     old, new = await pair()
     async with transaction(SYSTEM):
         settled, approved = await log(60, case_id=old.id), await log(45, case_id=old.id)
@@ -306,7 +306,7 @@ async def test_the_case_that_remains_gets_the_agent_and_the_project_that_it_lack
 
 
 async def test_a_case_that_is_opened_again_gets_an_agent_who_has_not_left() -> None:
-    """S3.39: a resolved case of Max, who has left, becomes open and Ines's if an open case of Ines is merged into it."""
+    """S3.39: merging Ines's open case into a resolved case of Max, who has left, opens that case and gives it to Ines."""
     old, new = await pair()
     async with transaction(INES):
         await old.take(by=INES, at=NOW)
@@ -490,9 +490,9 @@ async def test_a_status_that_is_set_during_the_merge_is_refused() -> None:
 
 
 async def test_a_page_that_locks_the_case_during_the_merge_finds_the_other_one() -> None:
-    """D53: a request that waits for the merge gets the other case.
+    """D53: a request that looks up the merged case during the merge waits for the merge and gets the other case.
 
-    If the request needs the merged case itself, it is refused with an error message that names both numbers.
+    A request that needs the merged case itself is refused with an error message that names both numbers.
     """
     for itself in (False, True):
         gate = await gated()

@@ -229,7 +229,7 @@ class TestLock:
 
     @pytest.mark.parametrize("zone", [None, "", "Europe/Nowhere", "../etc/passwd"])
     async def test_a_lock_without_a_usable_zone_is_closed(self, zone: str | None) -> None:
-        """D14: if the lock's time zone cannot be used, past days are locked without grace."""
+        """D14: if the lock's time zone is unknown, days up to `locked_through` are locked at once, without grace."""
         rules = Rules(locked_through=date(2026, 10, 31), lock_time_zone=zone, lock_grace_days=60)
         assert rules.why_locked(date(2026, 10, 31), datetime(2026, 11, 1, 12, tzinfo=UTC))
 

@@ -101,7 +101,7 @@ async def test_the_hours_of_an_evening_have_their_price_and_both_sides_read_it()
 
 
 async def test_held_time_of_several_prices_is_one_piece_with_its_whole_amount() -> None:
-    """S3.22, C8, D27: 30 minutes at 120.00 and 60 at 150.00 are held as one amount of 210.00.
+    """S3.22, C8, D27: 30 minutes at 120.00 an hour (60.00) and 60 at 150.00 (150.00) are held as one amount, 210.00.
 
     The service has no prepaid hours left, so the time is held until a manager decides on it. Once the time is released,
     each of the two parts is charged at its own price.
@@ -124,7 +124,7 @@ async def test_held_time_of_several_prices_is_one_piece_with_its_whole_amount() 
 async def test_the_holidays_of_the_companys_calendar_count(owner: asyncpg.Connection) -> None:
     """D27: an hour costs 200 on 3 October, a public holiday in Germany, and on the company's own days off.
 
-    On a public holiday that the company has set as open, an hour counts as usual.
+    On a public holiday on which the company has set itself as open, an hour has the usual price.
     """
     await owner.execute(
         "insert into business_calendar (id, time_zone, country) values (1, 'Europe/Berlin', 'DE')"

@@ -82,7 +82,7 @@ async def test_a_rejected_entry_opens_for_24_hours_and_is_submitted_again(case: 
 
 
 async def test_a_manager_may_approve_a_draft(case: Any) -> None:
-    """C4: an entry that a manager approves as a draft counts as submitted at the same instant and keeps its version."""
+    """C4: when a manager approves a draft, the entry counts as submitted at that instant and keeps its version."""
     async with transaction(MAX):
         entry = await TimeEntry.log(MAX, WORK, at=NOW, case=case, agent_id=INES.id)
         await states.mark_approved({entry.id: 1}, by=MAX, at=LATER)
@@ -91,7 +91,7 @@ async def test_a_manager_may_approve_a_draft(case: Any) -> None:
 
 
 async def test_an_old_version_is_not_approved(case: Any) -> None:
-    """D34: Max's approval of version 1 is refused if Ines has changed the entry since; it stays a draft."""
+    """D34: Max's approval of version 1 is refused if Ines has changed the entry since; the entry stays a draft."""
     async with transaction(INES):
         entry = await TimeEntry.log(INES, WORK, at=NOW, case=case)
         await entry.change(INES, Work(minutes=5, work_date=WORK.work_date, service_id=HELPDESK), version=1, at=NOW)

@@ -73,7 +73,7 @@ def test_a_paused_timer_is_not_asked_about() -> None:
 
 
 def test_a_timer_fills_in_when_it_began_and_ended() -> None:
-    """A timer fills in clock times unless its beginning and end are the same minute or at least a day apart."""
+    """A timer fills in clock times unless its beginning and end are in the same minute or at least a day apart."""
     line = line_since(SINCE)
     assert line.clock_times(SINCE + timedelta(minutes=75), BERLIN) == ("09:00", "10:15")
     assert line.clock_times(SINCE + timedelta(seconds=20), BERLIN) == ("", "")

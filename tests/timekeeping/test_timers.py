@@ -169,7 +169,7 @@ async def test_a_timer_that_still_runs_is_not_asked_about_again() -> None:
 
 
 async def test_a_timer_is_logged_once() -> None:
-    """A timer is logged as one entry: the same entry again changes nothing, and another entry is refused.
+    """A timer becomes one entry: finishing it again with the same entry changes nothing, with another entry is refused.
 
     If the entry is deleted, the timer can be restored.
     """

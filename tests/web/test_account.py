@@ -135,7 +135,7 @@ async def test_guessing_the_password_of_an_open_session_is_slowed_down(app: Gate
 
 
 async def test_somebody_ends_their_own_sessions_and_nobody_elses(app: Gate) -> None:
-    """R17: Ada can end another session of her own, also twice; for Gil's session she gets 404."""
+    """R17: Ada can end another session of her own, even twice. If she tries to end Gil's session, she gets 404."""
     async with (
         await Browser.of(app, ADA) as browser,
         await Browser.of(app, ADA) as other,
@@ -241,9 +241,9 @@ async def test_a_password_that_is_changed_while_it_is_typed_opens_nothing(
 
 
 async def test_an_invitation_does_not_pass_the_second_factor_by(app: Gate) -> None:
-    """R9: Ines, who has a second factor, must show it after she has set a password by an invitation.
+    """R9: when Ines, who has a second factor, sets a password by an invitation, she is not signed in yet.
 
-    Until then she is not signed in.
+    She is redirected to the page that asks for her second factor.
     """
     from portal.people.access import invitations
 
@@ -479,7 +479,7 @@ async def test_the_audit_says_who_changed_their_own_or_anothers_access(app: Gate
 async def test_a_new_address_or_grade_of_somebody_else_needs_the_admins_password(app: Gate) -> None:
     """R20: to change another person's mail address or grade, an admin must type their own password again.
 
-    The same holds for showing an invitation link, but not for other changes of a person.
+    The same holds for showing an invitation link. To change other data of the person, such as the name, it does not.
     """
     app.settings = replace(app.settings, smtp_url=None)
     path = f"/agent/setup/agents/{INES.id}"

@@ -284,7 +284,7 @@ async def test_a_text_is_previewed_as_it_will_be_read_and_nothing_is_saved(app: 
 
 
 async def test_a_case_for_a_customer_that_ended_meanwhile_keeps_its_text_and_says_why(app: Gate) -> None:
-    """An agent's new case for a customer whose access has ended gets 422 with the reason; its text is kept."""
+    """If an agent opens a case for a customer whose access has just ended, the form gets 422 and its text is kept."""
     async with await Browser.of(app, INES) as browser:
         page = await browser.get("/agent/cases/new?customer=1")
         key = key_of(page)

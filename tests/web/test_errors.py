@@ -90,7 +90,7 @@ async def test_every_error_has_a_page_of_its_own_in_the_look(breaking: Gate, rea
 async def test_a_page_that_is_not_there_for_a_visitor_leads_back_to_it_after_signing_in(app: Gate) -> None:
     """A visitor who gets 404 for a help article finds a link to the sign-in page, which leads back to the article.
 
-    Only customers may be allowed to read the article. Ada, who is signed in, gets no such link.
+    The article may be one for signed-in customers only. Ada, who is signed in, gets no such link.
     """
     async with Browser(app) as browser:
         answer = await browser.get("/help/reset-the-vpn?q=a%26b")

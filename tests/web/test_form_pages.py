@@ -101,7 +101,7 @@ EXCEPTED = {name for names in WITHOUT_FORM.values() for name in names}
 
 
 def actor_of(row: Any) -> str:
-    """Return the first of a visitor ("nobody"), Noor, Ada and the other persons of `ACTORS` who may send the form."""
+    """Return who is to send the form: the first who may, of a visitor ("nobody"), Noor, Ada, and then all `ACTORS`."""
     return next((name for name in ("nobody", "Noor", "Ada", *ACTORS) if row.of(name) == OK), "nobody")
 
 

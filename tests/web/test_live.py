@@ -183,7 +183,7 @@ class TestBetweenThePageAndItsStream:
     """Test that no change is lost between a page's rendering and the opening of its stream."""
 
     async def test_the_stream_begins_with_what_happened_meanwhile(self, listener: Listener, settings: Settings) -> None:
-        """R26, R27: a stream begins with each change since the page's snapshot that its reader may know of."""
+        """R26, R27: a stream begins with the changes since the page's snapshot, as far as its reader may know of them."""
         case, then = await open_case(ADA), await snapshot()
         for _ in range(2):
             await tell("case.replied", case, contact_may_know=True)
@@ -264,7 +264,8 @@ class TestBetweenThePageAndItsStream:
     ) -> None:
         """R26, R27: of many missed changes, only those that the reader may know of count towards `MOST_TOLD`.
 
-        Beyond that number, a page is told to fetch everything again. If hidden changes counted, this would reveal them.
+        Beyond that number, a page is told to fetch everything again. If hidden changes counted, that event would reveal
+        them.
         """
         monkeypatch.setattr(outbox, "MOST_TOLD", 3)
         case, then = await open_case(ALAN), await snapshot()

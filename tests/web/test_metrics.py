@@ -83,7 +83,8 @@ async def test_metrics_report_refused_sign_ins_and_the_queue(watched: Gate) -> N
 async def test_whichever_process_is_asked_tells_of_all_and_of_none_that_is_gone(dsn: str, tmp_path: Path) -> None:
     """Each of two processes reports the sums of both.
 
-    If one process is killed, the other still reports the requests that the killed one counted, but no open streams.
+    If one process is killed, the other still reports the requests that the killed one counted, but no longer the open
+    streams of the killed one.
     """
     name = 'portal_request_seconds_count{method="GET",route="/sign-in",status="2xx"}'
     async with served(dsn, tmp_path, PORTAL_WORKERS="2", PORTAL_METRICS_TOKEN=TOKEN) as portal:
