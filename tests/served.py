@@ -18,8 +18,8 @@ ROOT = Path(__file__).parent.parent
 UNREACHABLE = (httpx.HTTPError, AttributeError)
 """What httpx raises while the portal does not respond.
 
-The `AttributeError` comes from anyio, which httpx uses: it reads the peer name of a socket that was closed when the
-process at the other end was killed.
+The `AttributeError` comes from anyio, which httpx uses. Anyio raises it when it reads the peer name of a socket that
+was closed because the process at the other end was killed.
 """
 
 

@@ -73,7 +73,7 @@ async def content(dsn: str) -> asyncpg.Record:
 
 
 async def test_a_restore_drill(dsn: str, elsewhere: Path) -> None:
-    """R95, S3.46: a backup that was restored on another server is complete and consistent, and people can sign in.
+    """R95, S3.46: a backup restored on another server is complete and consistent, and people can sign in there.
 
     Files of unsent forms and of timesheets are not in the backup, and the restored database does not list them.
     """

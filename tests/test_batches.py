@@ -58,7 +58,7 @@ async def test_a_member_that_fails_is_undone_and_reported_and_the_others_stay(ds
 async def test_of_several_drafts_one_that_breaks_keeps_no_other_from_being_issued(app: Gate, dsn: str) -> None:
     """If one of two drafts cannot be issued because of an unexpected error, the other is issued with the next number.
 
-    An error message names the draft that failed, and the log contains the traceback. Issuing it again succeeds.
+    An error message names the draft that failed, and the log contains the traceback. Issuing that draft again succeeds.
     """
     first, second = await drafts_of_two()
     async with await Browser.of(app, MAX, at=NOW) as browser:
@@ -131,7 +131,7 @@ async def test_of_several_entries_one_that_breaks_keeps_no_other_from_being_appr
 
 
 async def test_a_customer_whose_documents_break_keeps_no_other_from_being_billed(app: Gate, dsn: str) -> None:
-    """If one customer's invoice cannot be stored, the billing run shows an error for it and bills the other customers.
+    """If one customer's invoice cannot be stored, the run shows an error for that customer and bills the others.
 
     The next run bills the customer that failed.
     """

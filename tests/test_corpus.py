@@ -180,7 +180,7 @@ def filled(form: PageForm, text: str) -> dict[str, Any]:
 
 
 def _turn(target: str) -> tuple[bool, str]:
-    """Return the key by which the URLs of forms are sorted, largest first: flags, then rejections, then approvals."""
+    """Return the sort key of a form's URL: in descending order, flags come first, then rejections, then approvals."""
     return target.partition("?")[0] == "/agent/flags", target
 
 
@@ -229,7 +229,7 @@ async def billed(text: str) -> tuple[billing.Invoice, Any]:
     """Log, approve and bill time with `text` as its comments; return the issued invoice and the id of the statement.
 
     Also credit a part of the invoice and correct the statement, with `text` as the reason. If the caller has renamed
-    the customer, the service and so on to `text` before, the documents contain it as these names too.
+    the customer, the service and so on to `text` before, the documents also show `text` as these names.
     """
     made = []
     for choice in (EntryBilling.BILLABLE, EntryBilling.NO_CHARGE):

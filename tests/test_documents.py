@@ -76,7 +76,7 @@ async def test_a_killed_process_is_replaced() -> None:
 
 
 async def test_a_document_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R64: typesetting that takes too long raises `Unavailable`, and the next document is typeset."""
+    """R64: typesetting that takes too long is stopped with `Unavailable`, and the next document is typeset again."""
     await documents.pdf("invoice.typ", invoice())
     monkeypatch.setattr(documents, "SECONDS", 0.05)
     with pytest.raises(Unavailable):

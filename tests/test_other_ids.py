@@ -31,7 +31,7 @@ HARMLESS = (
     "POST /agent/cases/{number}/links/{other}/removal",
     "POST /agent/help/{article}/pictures/{name}/removal",
 )
-"""Routes that remove something that the other object does not have. They redirect and change nothing."""
+"""Routes that remove a part of an object. If the object has no such part, they redirect and change nothing."""
 
 OF_ALL = ("GET /agent/cases/{number}/fields/{field}", "POST /agent/cases/{number}/fields/{field}")
 """Routes whose second id names a custom field. All cases have the same custom fields, so no case is a wrong parent."""

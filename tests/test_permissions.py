@@ -60,7 +60,7 @@ NO_PASSWORD_YET = Row(IN, IN, IN, IN, IN, IN, IN)
 """For the second step of signing in, which redirects whoever has not typed a password to the first step."""
 SIGNED_IN = Row(IN, OK, OK, OK, OK, OK, OK)
 INVITED = Row(OK, 409, 409, 409, 409, 409, 409)
-"""For invitation links: whoever is signed in gets 409, so that one browser never acts as two people."""
+"""For links of invitations and password resets: whoever is signed in gets 409, so no browser acts as two people."""
 CONTACTS = Row(IN, OK, OK, OK, 404, 404, 404)
 ADMINISTRATORS = Row(IN, 404, OK, OK, 404, 404, 404)
 """For the list of contacts, which Ada and Gil manage for their own customers and Alan does not."""
@@ -703,7 +703,7 @@ async def test_every_route_is_in_the_matrix(app: Gate) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("actor", ACTORS)
 async def test_each_actor_gets_what_the_matrix_says(app: Gate, dsn: str, actor: str) -> None:
-    """R22, D52: each person gets the response that the matrix expects from each route: 404 for what is not theirs.
+    """R22, D52: each route gives each person the response in the matrix, such as 404 for what the person may not see.
 
     The routes that refuse the person are requested first, and must change nothing in the database.
     """

@@ -263,7 +263,7 @@ class TestVerbs:
                         await tx.execute(f"update {table} set ended_at = {changed}")
 
     async def test_agents_still_invite_end_and_see_access(self) -> None:
-        """R17, R18: Noor can invite Alan, disable his account, change Ada's mail address, and see who accepted invitations.
+        """R17, R18: Noor can invite Alan, disable his account, change Ada's mail address, and see who has accepted.
 
         As the last admin, she cannot end her own access.
         """

@@ -46,7 +46,7 @@ MOST_OF = {
         "/agent/approvals?drafts=yes": 17,
     }
 }
-"""The maximum for pages with many parts, such as everything about a customer (S3.32) and an invoice with its history.
+"""The maximum for pages with many parts, such as the page of a customer (S3.32) or of an invoice with its history.
 
 One of these statements looks for unread notices that lead to the page. It is not sent for a reader without unread
 notices.

@@ -275,7 +275,7 @@ async def test_the_window_is_over_after_24_hours(entry: TimeEntry) -> None:
 
 
 async def test_a_colleague_changes_nothing_and_a_manager_anything(entry: TimeEntry) -> None:
-    """S2.24, S2.25: an agent cannot change or delete Ines's time; Max, a manager, can change it even after 90 days."""
+    """S2.24, S2.25: another agent cannot change or delete Ines's time; a manager can change it even after 90 days."""
     stranger = _agent(MAX, grade="agent")
     async with transaction(stranger):
         with pytest.raises(Forbidden):
@@ -325,7 +325,7 @@ async def test_authors_delete_their_entry_and_the_log_keeps_that_it_was_there(en
 async def test_submitted_and_approved_time_is_changed_only_by_billing(entry: TimeEntry, state: EntryState) -> None:
     """`change` and `discard` refuse submitted and approved entries, which only the billing package may change.
 
-    Billing first withdraws the approval: `revise` refuses an entry that is still approved.
+    Billing changes an entry by `revise`, which refuses an approved entry until billing has withdrawn its approval.
     """
     async with transaction(INES):
         await states.submit(INES, [entry.id], at=NOW)

@@ -184,8 +184,8 @@ _PLACES = (
 async def test_the_kept_sums_of_a_list_are_those_of_its_entries(case: Any) -> None:
     """D56: after each change, the stored sums of a list equal those computed from all of its entries.
 
-    The changes are logging, submitting, approving, rejecting, editing and deleting entries. The sums of the entries
-    that the reader can submit are compared too.
+    The changes are logging, submitting, approving, rejecting, editing and deleting entries. The test also compares the
+    sums of those entries that the reader can submit.
     """
 
     async def compare() -> None:

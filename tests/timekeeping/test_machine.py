@@ -92,7 +92,7 @@ def manages(by: AgentReader, entry: Entry) -> bool:
 
 
 class Clockwork(DatabaseMachine):
-    """A state machine that predicts by the rules what each step does, and compares the portal with the prediction."""
+    """A state machine that predicts from the rules what each step does, and compares the portal with the prediction."""
 
     EMPTYING = "truncate invoice, statement, billing_run, time_entry, time_sum, entry_version, approval, outbox cascade"
 
@@ -135,7 +135,7 @@ class Clockwork(DatabaseMachine):
     @precondition(lambda self: self.entries)
     @rule(by=PEOPLE, place=PLACES)
     def edit(self, by: AgentReader, place: int) -> None:
-        """Try to change an entry as `by`, as its form does."""
+        """Let `by` try to change an entry, by the same calls as the entry's form."""
         entry = self.one(place)
         minutes = entry.minutes % 300 + 1
 
@@ -154,7 +154,7 @@ class Clockwork(DatabaseMachine):
     @precondition(lambda self: len(self.entries) > 1)
     @rule(by=PEOPLE, place=PLACES)
     def delete(self, by: AgentReader, place: int) -> None:
-        """Try to delete an entry as `by`, as its form does."""
+        """Let `by` try to delete an entry, by the same calls as the entry's form."""
         entry = self.one(place)
 
         async def verb() -> None:

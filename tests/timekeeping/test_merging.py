@@ -74,7 +74,7 @@ async def words(case: Case, reader: Any = INES) -> list[tuple[str, int | None]]:
 
 
 async def test_messages_appointments_and_time_move_together_and_the_log_stays() -> None:
-    """D53: a merge moves messages, appointments with their time, and other time; events stay with their own case."""
+    """D53: a merge moves messages, appointments and time entries; the events in the log stay with the merged case."""
     old, new = await pair()
     async with transaction(INES):
         await old.reply(by=INES, text="Turn it off.", at=NOW)
@@ -190,7 +190,7 @@ async def test_earlier_notices_lead_to_the_other_case_and_are_read_there() -> No
 
 
 async def test_timers_follow_and_links_move_without_doubles() -> None:
-    """D53, D54: a timer on the merged case goes on for the other case, and links to third cases move without duplicates.
+    """D53, D54: a timer on the merged case runs on, for the other case; links to third cases move without duplicates.
 
     A link between the two cases is deleted.
     """
@@ -274,7 +274,8 @@ async def test_a_question_that_nobody_has_answered_does_not_end_in_a_case_that_w
 ) -> None:
     """D53: a case that waits becomes open if a new or open case is merged into it.
 
-    A resolved case becomes open if the merged case is not done. Otherwise the case that remains keeps its status.
+    A resolved case becomes open if the merged case is neither resolved nor closed. Otherwise the case that remains
+    keeps its status.
     """
     old, new = await pair()
     async with transaction(INES):
@@ -306,7 +307,7 @@ async def test_the_case_that_remains_gets_the_agent_and_the_project_that_it_lack
 
 
 async def test_a_case_that_is_opened_again_gets_an_agent_who_has_not_left() -> None:
-    """S3.39: merging Ines's open case into a resolved case of Max, who has left, opens that case and gives it to Ines."""
+    """S3.39: merging Ines's open case into a resolved case of Max, who has left, opens it and assigns it to Ines."""
     old, new = await pair()
     async with transaction(INES):
         await old.take(by=INES, at=NOW)
@@ -510,7 +511,7 @@ async def test_a_page_that_locks_the_case_during_the_merge_finds_the_other_one()
 
 
 async def test_time_that_is_logged_during_the_merge_is_refused_with_the_other_number() -> None:
-    """D53: an entry that is logged during the merge waits for it and is refused with the other case's number.
+    """D53: logging time on the merged case during the merge is refused; the error names the other case's number.
 
     Nothing of the entry is stored.
     """
@@ -528,7 +529,7 @@ async def test_time_that_is_logged_during_the_merge_is_refused_with_the_other_nu
 
 
 async def test_a_timer_that_is_logged_during_the_merge_runs_on_for_the_other_case() -> None:
-    """D53, D54: logging a timer's time during the merge is refused; the timer goes on, on the other case."""
+    """D53, D54: logging a timer's time during the merge is refused; the timer then runs on for the other case."""
     gate = await gated()
     async with transaction(INES):
         timer = await Timer.start(INES, at=NOW, on=await logged_on.named(f"case-{gate.old.number}"))

@@ -186,7 +186,7 @@ class TestRequiredFields:
     async def test_a_required_field_is_refused_when_it_is_empty(
         self, case: SimpleNamespace, rule: str, lacking: dict[str, Any], field: str
     ) -> None:
-        """S0.15: an empty field is accepted until an admin makes the field required; then it gets an error message."""
+        """S0.15: a field may be empty until an admin makes it required; from then on, an empty field is refused."""
         await log(case=case, **lacking)
         await set_rules(**{rule: "yes"})
         assert (await refused(case=case, **lacking)).keys() == {field}

@@ -61,7 +61,7 @@ async def pieces(entry: TimeEntry) -> list[tuple[Any, ...]]:
 
 
 async def test_the_hours_of_an_evening_have_their_price_and_both_sides_read_it() -> None:
-    """D27, D17, C12: 17:30 to 19:10 count 105 minutes, because rounding adds 5 minutes to the last stretch.
+    """D27, D17, C12: the 100 minutes from 17:30 to 19:10 count as 105: rounding adds 5 to the last stretch.
 
     | minutes        | price  | amount |
     |----------------|--------|--------|

@@ -25,10 +25,10 @@ BERLIN = ZoneInfo("Europe/Berlin")
 def test_a_timer_is_asked_about_after_a_working_day_or_overnight(
     began: tuple[int, int], asked: tuple[int, ...]
 ) -> None:
-    """D54: an agent is asked about a timer after the hours of a working day plus two, or at midnight if that is earlier.
+    """D54: an agent with a working day of eight hours is asked about a timer once it has run for ten hours.
 
-    Midnight means midnight in Berlin, the agent's time zone. If the timer has run for less than four hours by then, the
-    agent is asked after four hours.
+    If midnight comes earlier in Berlin, the agent's time zone, the agent is asked at midnight. If the timer has run for
+    less than four hours by then, the agent is asked after four hours.
     """
     day, hour, minute = asked
     line = line_since(datetime(2026, 11, 20, *began, tzinfo=BERLIN))
@@ -49,9 +49,9 @@ def line_since(since: datetime, hours: Hours = UNSET) -> TimerLine:
 def test_the_working_hours_of_the_agent_decide_when_a_timer_is_forgotten(
     began: tuple[int, ...], asked: tuple[int, ...]
 ) -> None:
-    """D54: an agent is asked about a timer after the working hours of that weekday plus two.
+    """D54: an agent is asked about a timer once it has run two hours longer than the agent works on that weekday.
 
-    On a day off, the working hours of the agent's longest working day count instead.
+    On a Friday of four hours, the agent is asked after six hours. On a day off, the agent's longest working day counts.
     """
     part_time = Hours(((date(2026, 1, 1), Week((360, 360, 240, 240, 240, 0, 0))),))
     line = line_since(datetime(2026, 11, *began, tzinfo=BERLIN), part_time)

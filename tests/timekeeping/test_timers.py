@@ -46,7 +46,7 @@ async def test_a_timer_counts_while_it_runs_and_its_pauses_do_not(case: Any) -> 
 
 
 async def test_starting_or_resuming_another_timer_pauses_the_one_that_runs(case: Any) -> None:
-    """D54: one timer of an agent runs at a time; a colleague's timer is not affected."""
+    """D54: starting or resuming a timer pauses the agent's other timer; a colleague's timer is not affected."""
     async with transaction(INES):
         first = await Timer.start(INES, at=NOW)
         await Timer.start(INES, at=later(minutes=5), on=await logged_on.named(f"case-{case.number}"))

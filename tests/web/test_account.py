@@ -564,9 +564,9 @@ async def test_guessing_the_password_that_is_asked_again_is_slowed_down(app: Gat
 
 
 async def test_the_contacts_of_an_ended_customer_sign_in_again_when_it_is_restored(app: Gate) -> None:
-    """R12: after Noor ended and restored the customer Acme, Ada can sign in.
+    """R12: after Noor has ended and restored the access of the customer Acme, Ada can sign in again.
 
-    Her old session and invitation stay ended.
+    Ada's earlier session and invitation link stay invalid.
     """
     async with await Browser.of(app, ADA) as browser:
         async with transaction(NOOR):

@@ -196,7 +196,7 @@ async def test_a_draft_that_arrives_after_its_form_was_sent_does_not_come_back(a
 async def test_what_a_contact_has_not_sent_stands_on_the_home_page_and_in_the_list(app: Gate) -> None:
     """Ada's home page links to her unsent reply and her unsent new case, and her list marks the case with the reply.
 
-    Alan's home page shows neither, and the mark is gone once the reply is sent.
+    Alan's home page shows neither text. Once Ada has sent the reply, the mark is gone.
     """
     await opened()
     async with await Browser.of(app, ADA) as browser, await Browser.of(app, ALAN) as alan:

@@ -206,7 +206,7 @@ async def test_what_was_typed_when_the_session_ended_is_there_after_signing_in(a
 
 
 async def test_a_strangers_form_cannot_leave_a_draft_for_an_ended_session(app: Gate) -> None:
-    """R37: a form without the CSRF token of an ended session leaves no draft for that session's owner."""
+    """R37: a form sent in an ended session without the session's CSRF token is not kept as the owner's draft."""
     async with await Browser.of(app, ADA) as browser:
         async with transaction(None) as tx:
             await tx.execute("update session set ended_at = now()")

@@ -183,7 +183,7 @@ class TestBetweenThePageAndItsStream:
     """Test that no change is lost between a page's rendering and the opening of its stream."""
 
     async def test_the_stream_begins_with_what_happened_meanwhile(self, listener: Listener, settings: Settings) -> None:
-        """R26, R27: a stream begins with the changes since the page's snapshot, as far as its reader may know of them."""
+        """R26, R27: a stream begins with the changes since the page's snapshot of which its reader may know."""
         case, then = await open_case(ADA), await snapshot()
         for _ in range(2):
             await tell("case.replied", case, contact_may_know=True)

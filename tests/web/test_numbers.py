@@ -80,7 +80,7 @@ async def test_no_contract_is_changed_by_what_is_no_number(app: Gate, dsn: str, 
 
 
 async def test_a_search_is_cut_to_what_can_be_searched_and_every_query_has_its_time(dsn: str) -> None:
-    """R52, R81: a search text is cut to a number of characters and of words, and a page number to 10,000.
+    """R52, R81: a search text is cut to a maximum of characters and of words, and a page number is at most 10,000.
 
     Each transaction has a statement timeout of 20 s and a lock timeout of 5 s, for every kind of reader.
     """

@@ -19,7 +19,7 @@ NAMED = re.compile(r"""/static/([^"'?)\s]+)""")
 
 @pytest.fixture
 def built(tmp_path: Path) -> Path:
-    """Return a static folder with a build, whose minified files differ from their sources."""
+    """Return a static folder with a build: minified files, which differ from their sources, and compressed copies."""
     root = tmp_path / "static"
     shutil.copytree(STATIC, root, ignore=shutil.ignore_patterns("built", "ttf"))
     (root / "built").mkdir()
