@@ -109,7 +109,7 @@ async def test_of_several_cases_one_that_breaks_keeps_no_other_from_being_taken(
 
 
 async def test_of_several_entries_one_that_breaks_keeps_no_other_from_being_approved(dsn: str) -> None:
-    """D35: if an allocation (what pays for minutes) of one customer fails, none of that customer's entries is approved.
+    """D35: if one customer's time cannot be allocated to what pays for it, none of that customer's entries is approved.
 
     The entries of other customers are approved. If only the approval of a single entry fails, all others are approved.
     """
@@ -155,7 +155,7 @@ async def test_a_customer_whose_documents_break_keeps_no_other_from_being_billed
 async def test_a_customer_whose_books_break_is_recorded_as_skipped_whether_ticked_or_not(app: Gate, dsn: str) -> None:
     """If an approval of Globex has lost its price, a billing run of Globex alone bills nothing and says so on its page.
 
-    A later run of Acme alone succeeds. It records the entry of Globex as skipped because Globex was not ticked.
+    A later run of Acme alone succeeds. That run records the entry of Globex as skipped, because Globex was not ticked.
     """
     async with transaction(MAX):
         entries = [await log(60), await log(30, service=GLOBEX_HELPDESK)]

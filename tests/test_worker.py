@@ -48,9 +48,9 @@ async def test_a_contact_cannot_enqueue_a_job() -> None:
 
 @pytest.mark.usefixtures("dsn")
 async def test_what_nobody_needs_any_more_goes_and_the_rest_stays(files: Path) -> None:
-    """The job `tidy` deletes a session that is 9 days old, a notice of 91 days, and a passed-on outbox row of 8 days.
+    """The job `tidy` deletes a session that is 9 days old, a notice of 91 days, and a processed outbox row of 8 days.
 
-    R76: an outbox row that is 8 days old but was not passed on is kept. A second run deletes nothing more.
+    R76: an outbox row of 8 days from which no notices were made yet is kept. A second run deletes nothing more.
     """
     storage = open_storage(f"file://{files}")
     async with transaction(None):

@@ -84,9 +84,9 @@ async def test_a_day_is_a_day_in_the_agents_time_zone() -> None:
 
 @pytest.mark.parametrize("of", ["an entry", "a timer"])
 async def test_what_is_logged_or_timed_is_not_forgotten(worked: Case, of: str) -> None:
-    """If Ines has an entry of that day or a timer on the case, nothing is suggested to her.
+    """If Ines has logged time on the case for that day or has a timer on the case, nothing is suggested to her.
 
-    An entry of Max on that day does not end the suggestion to Ines.
+    If only Max has logged time on the case for that day, Ines still gets the suggestion.
     """
     work = Work(minutes=5, work_date=DAY, service_id=HELPDESK)
     async with transaction(MAX):

@@ -54,7 +54,7 @@ def test_a_clock_time_that_the_day_does_not_have_is_refused(began: time, ended: 
 
 
 def test_another_end_leaves_the_beginning_in_its_own_half_past_two() -> None:
-    """D11: on a day with two 2:30s, an entry that begins at the later 2:30 keeps it if only its end is edited."""
+    """D11: on a day with two 2:30s, an entry that begins at the later one keeps its start if only its end is edited."""
     known = Span(utc(BACK, 1, 30), utc(BACK, 2, 30), BERLIN)
     assert known.clock_times() == (time(2, 30), time(3, 30))
     assert span_of(BACK, time(2, 30), time(3, 45), BERLIN, known) == Span(utc(BACK, 1, 30), utc(BACK, 2, 45), BERLIN)
@@ -62,7 +62,7 @@ def test_another_end_leaves_the_beginning_in_its_own_half_past_two() -> None:
 
 
 def test_another_beginning_leaves_the_end() -> None:
-    """D11: on a day with two 2:30s, an entry that ends at the later 2:30 keeps it if only its beginning is edited."""
+    """D11: on a day with two 2:30s, an entry that ends at the later one keeps its end if only its start is edited."""
     known = Span(utc(BACK, 0), utc(BACK, 1, 30), BERLIN)
     assert span_of(BACK, time(1, 30), time(2, 30), BERLIN, known).ended_at == utc(BACK, 1, 30)
 

@@ -246,7 +246,7 @@ class Clockwork(DatabaseMachine):
     ) -> list[Entry]:
         """Let `by` decide on some entries at once, compare with the rules, and return the entries that were decided on.
 
-        `places` chooses the entries, as in `some`. `verb` is the function of `portal.billing` that makes the decision,
+        `places` are the positions of the entries. `verb` is the function of `portal.billing` that makes the decision,
         `kind` is the kind of the `Decision`, and `expected` returns whether an entry's state permits the decision. If
         any entry was decided on, the decision is added to `decisions`, so that a later step can undo it.
         """

@@ -188,7 +188,7 @@ async def test_the_second_step_comes_before_any_session(app: Gate) -> None:
 async def test_the_second_step_is_its_persons_and_ends_after_ten_minutes(app: Gate) -> None:
     """R9: the second step of signing in is bound to the person who typed the password, and expires after ten minutes.
 
-    Gil's code is not accepted for Ada, and a forged cookie of the first step is ignored.
+    After Ada has typed her password, Gil's code is refused. A forged cookie of the first step is ignored.
     """
     await with_factor(app, GIL)
     async with transaction(None):
@@ -479,7 +479,7 @@ async def test_the_audit_says_who_changed_their_own_or_anothers_access(app: Gate
 async def test_a_new_address_or_grade_of_somebody_else_needs_the_admins_password(app: Gate) -> None:
     """R20: to change another person's mail address or grade, an admin must type their own password again.
 
-    The same holds for showing an invitation link. To change other data of the person, such as the name, it does not.
+    The same holds for showing an invitation link. Other data, such as the name, need no password.
     """
     app.settings = replace(app.settings, smtp_url=None)
     path = f"/agent/setup/agents/{INES.id}"
@@ -531,9 +531,9 @@ async def test_no_recovery_code_is_used_up_for_a_password_that_is_none_any_more(
 
 
 async def test_a_new_person_is_added_by_an_admin_who_typed_their_password_lately(app: Gate) -> None:
-    """R20: an admin who signed in more than ten minutes ago must type the password again to add a person.
+    """R20: an admin who signed in more than ten minutes ago must type their own password again to add a person.
 
-    The reason is that the response contains an invitation link.
+    The response contains an invitation link, with which anybody could sign in as the new person.
     """
     app.settings = replace(app.settings, smtp_url=None)
     agent = {"name": "Tom", "email": "tom@desk.example", "grade": "admin", "department_id": "1"}

@@ -101,7 +101,7 @@ EXCEPTED = {name for names in WITHOUT_FORM.values() for name in names}
 
 
 def actor_of(row: Any) -> str:
-    """Return who is to send the form: the first who may, of a visitor ("nobody"), Noor, Ada, and then all `ACTORS`."""
+    """Return the first who may send the form, in the order: a visitor ("nobody"), Noor, Ada, the rest of `ACTORS`."""
     return next((name for name in ("nobody", "Noor", "Ada", *ACTORS) if row.of(name) == OK), "nobody")
 
 
