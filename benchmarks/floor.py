@@ -1,4 +1,4 @@
-"""Serve the floor of `./dev bench`, which is the least that a page can cost.
+"""Serve the floor with which benchmarks compare pages: the least that a page can cost.
 
 A bare Litestar handler sends one SQL query and renders a plain Jinja template.
 """

@@ -1,11 +1,11 @@
 """`python -m benchmarks.notices`: measure how long notices and their mails take, and compare with plain SQL.
 
 First, each of 10,000 cases gets a reply. Two steps are measured: making the notices of the contacts from the outbox,
-and enqueueing the mails about these notices. Then 1,000 people have ten notices each, of which each person gets one
-mail (digest). Two more steps are measured: enqueueing the digests, and composing each digest. For comparison, one
-statement of plain SQL inserts the same notices, and another one groups them and inserts the same jobs. All runs use the
-same database, one after the other, and are rolled back. Only the notices of the digests that are composed are
-committed. No mail is sent.
+and enqueueing the mails about these notices. Then 1,000 people have ten notices each, and each person is to get one
+mail about them (a digest). Two more steps are measured: enqueueing the digests, and composing each digest. For
+comparison, one statement of plain SQL inserts the same notices, and another one makes the same batches of them and
+inserts the same jobs. All runs use the same database, one after the other, and are rolled back. Only the notices of the
+digests that are composed are committed. No mail is sent.
 """
 
 import argparse

@@ -24,7 +24,10 @@ An invoice without VAT to a customer in another country of the EU needs the cust
 
 
 def country(text: str) -> str:
-    """Return the ISO 3166-1 alpha-2 code of a country, in capitals. Raise `ValueError` unless forms offer the country."""
+    """Return the ISO 3166-1 alpha-2 code of a country, in capitals.
+
+    Raise `ValueError` unless forms offer the country.
+    """
     if text.strip().upper() not in countries():
         raise ValueError("Choose a country from the list.")
     return text.strip().upper()

@@ -72,10 +72,10 @@ _SUBJECTS = {
     "recovery_code": "credential_id",
     "person": "credential_id",
 }
-"""For each table, the column whose value `audit.subject_id` is, such as the agent's id for a change of working hours.
+"""By the changed table, the column whose value `audit.subject_id` is, such as the agent's id for working hours.
 
 Each column is a key of `REFERENCES`, which says to what kind of thing the id belongs. For tables that are not listed
-here, `audit.subject_id` is only the id of the changed row.
+here, `audit.subject_id` is the id of the changed row.
 """
 
 _CURRENCY = (

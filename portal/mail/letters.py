@@ -29,8 +29,8 @@ class Letter:
     - `write`: returns the mail for the ids with which the job was enqueued, or None if it has become obsolete.
     - `tried_for`: how long a mail is tried after it was due; then it is given up.
     - `has_link`: the mail has a link to sign in. Admins never see such a mail. It is sent even to a refused address.
-    - `note`: records the outcome a second time in the same transaction, for example in the row of the invitation. It gets
-      the ids, the state (None for an obsolete mail), the reason and the instant.
+    - `note`: records the outcome a second time in the same transaction, for example in the row of the invitation. It
+      gets the ids, the state (None for an obsolete mail), the reason and the instant.
     - `recheck`: gets the ids and the instant before each attempt, and removes what the recipient has switched off.
     """
 

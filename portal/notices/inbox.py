@@ -144,9 +144,9 @@ def in_sight(reader: Reader, shown: str = "n.in_app") -> str:
 
     `shown` is a further condition; by default, the app shows the notice. Rights are checked whenever notices are
     counted, shown or mailed. A contact does not see notices about cases or invoices that the contact may no longer
-    open. Only contacts with the right to see hours see notices about hours. An agent who is no longer a manager does
-    not see the notices that only managers get. Nobody sees the notice of a rejection that is undone for all entries of
-    the person, of a warning that is no longer recorded, or of a payment that was cancelled.
+    open. A contact without the right to see hours does not see notices about hours. An agent who is no longer a manager
+    does not see the notices that only managers get. Nobody sees the notice of a rejection that is undone for all
+    entries of the person, of a warning that is no longer recorded, or of a payment that was cancelled.
     """
     if isinstance(reader, ContactReader):
         cases = Case.visible_sql(reader, "c")

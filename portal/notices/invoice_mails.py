@@ -295,10 +295,10 @@ async def history(invoice: Invoice) -> list[Any]:
     """Return a row for each mail of an invoice, and for each contact who has opened the invoice, in order of time.
 
     In the row of a mail, `contact_id` and `name` are those of the recipient (for the accounts address, `name` is the
-    mail address), and `at` is when the mail was sent, failed or is due. `asked_by` is None if nobody asked for the mail.
-    `credit_number` is the number of the credit note that the mail brings, or None. In the row of a contact who has
-    opened the invoice, `state` is "seen", `contact_id` and `name` are those of the contact, `at` is when they opened it,
-    and `id` is 0. The other columns are `reason`, `asked_at` and `due_at`.
+    mail address), and `at` is when the mail was sent, failed or is due. `asked_by` is None if nobody asked for the
+    mail. `credit_number` is the number of the credit note that the mail brings, or None. In the row of a contact who
+    has opened the invoice, `state` is "seen", `contact_id` and `name` are those of the contact, `at` is when they
+    opened it, and `id` is 0. The other columns are `reason`, `asked_at` and `due_at`.
     """
     return await current().fetch(_HISTORY, invoice.id)
 

@@ -24,7 +24,7 @@ PAGE = 50
 SUMMED = 5_000
 """The maximum number of entries that a page sums up. If there are more, the browser fetches the sums afterwards."""
 MOST = 20_000
-"""The maximum number of entries that are approved or rejected at once. If there are more, the manager repeats that."""
+"""The maximum number of entries in one decision. If there are more, the manager decides on the others afterwards."""
 NAMELESS = 0
 """The id of the group for entries that belong to no other group, such as general time in a timesheet by customer."""
 

@@ -67,7 +67,7 @@ async def _row(
     errors: dict[str, str] | None = None,
     typed: dict[str, Any] | None = None,
 ) -> Response[str]:
-    """Return the row of a time entry as a form. If the entry can no longer be changed, return the read-only row."""
+    """Return the row of a time entry as a form, or read-only if it can no longer be changed; both show `errors`."""
     line = await find_entry(reader, entry)
     if line.why_fixed(reader, visit_of(request).at):
         return await _shown(request, reader, line, errors)

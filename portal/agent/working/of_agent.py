@@ -150,9 +150,9 @@ async def add_cost_rate(
     at: NamedDependency[datetime],
     agent: FromPath[int],
 ) -> Response[Any]:
-    """Add a cost rate (what an hour costs the company) of an agent. It applies until the next cost rate begins.
+    """Add a cost rate (what an hour costs the company) of an agent, and redirect to the agent's cost rates.
 
-    Redirect to the agent's cost rates.
+    The cost rate applies from its first day until the next cost rate begins.
     """
     async with transaction(reader):
         await CostRate.create(await Agent.find(agent), form.into(CostRateFacts), at)

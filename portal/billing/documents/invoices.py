@@ -258,8 +258,8 @@ async def list_issued(
     """Return a page of the issued invoices that `reader` may see, newest first, with what is paid and still owed.
 
     With `customer_id`, only invoices of that customer are listed. With `unpaid`, only invoices on which something is
-    still owed are listed. Set `unpaid` only with `customer_id` or for a contact, because then the query computes what
-    is owed on each invoice. `after` is the cursor: the number of the last invoice on the previous page.
+    still owed are listed. With `unpaid`, the query computes what is owed on each invoice, so set it only with
+    `customer_id` or for a contact. `after` is the cursor: the number of the last invoice on the previous page.
     """
     return await listed(_LIST, reader, customer_id, after or None, unpaid, key="number", limit=limit)
 

@@ -1,4 +1,4 @@
-"""Read JSON without losing repeated keys and the spelling of numbers, as the module `json` would; write JSON."""
+"""Read JSON with its repeated keys and the spelling of numbers, which the module `json` would lose; write JSON."""
 
 import codecs
 import json

@@ -60,7 +60,7 @@ _JOINED = "left join case_field_choice o on o.field_id = v.field_id and o.id = v
 
 
 def shown_sql(case: str, *, for_contact: bool) -> str:
-    """Return the SQL expression for the custom fields of the case with the alias `case`, as JSON that `read_shown` reads.
+    """Return the SQL expression for the custom fields of the case with the alias `case`, as JSON for `read_shown`.
 
     Agents also see the empty fields that are offered for the case's type, so that they can fill them in. Contacts see
     only fields with `for_contacts` that have a value.

@@ -40,7 +40,9 @@ class RuleFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class ListedRule(NamedTuple):
-    """A rule as the list of rules shows it. Fields of conditions and choices that the rule does not have are None.
+    """A rule as the list of rules shows it.
+
+    The names of conditions and choices that the rule does not have are None, and `words` is "" if it has none.
 
     `agent_works` is False if the agent of the rule has left.
     """

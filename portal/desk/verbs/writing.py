@@ -46,7 +46,7 @@ async def reply(
 
 
 async def _after(case: "Case", by: Reader, then: Status | int | None) -> Status | Standing:
-    """Return what a case becomes with a reply: a `Standing`, which is one status, or a `Status`, a category of statuses.
+    """Return what a case becomes with a reply: a `Standing`, which is one status, or a `Status`, which is a category.
 
     `then` is the status or category that was chosen together with the reply, or None. If an agent has chosen the
     present status or its category, the case keeps its status. The choice of a contact is ignored. Raise `Invalid` if

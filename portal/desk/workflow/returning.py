@@ -12,7 +12,7 @@ BATCH = 100
 
 
 async def wake(at: datetime, most: int = BATCH) -> int:
-    """End at most `most` snoozes of cases whose end is reached at `at`, and return their number.
+    """End at most `most` snoozes whose time is over at `at`, and return their number.
 
     The cases move to the top of lists. The caller's transaction must run as `SYSTEM`. Cases that another transaction is
     changing are left for the next run.

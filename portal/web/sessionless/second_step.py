@@ -108,7 +108,7 @@ async def prove(request: Web, form: NamedDependency[Form], at: NamedDependency[d
 def _overtaken(request: Web) -> Response[Any]:
     """Forget the proved password and return a redirect to the sign-in page.
 
-    Called if the password was changed, or the person's access ended, after the password was proved.
+    Call this if the password was changed, or the person's access ended, after the password was proved.
     """
     forget_step(request)
     return see_other("/sign-in?changed=yes")

@@ -246,7 +246,7 @@ def _place(piece: Allocation) -> tuple[Key, int]:
 def _with_minutes_back(
     state: BillingState, taken: Collection[Taken], emptied: Collection[Key], *, write_off: bool
 ) -> BillingState:
-    """Return the state after the minutes `taken` have been removed from the settled minutes and returned to their pools.
+    """Return the state after the minutes `taken` were removed from the settled minutes and returned to their pools.
 
     Entries that have no settled minutes left, and the entries `emptied`, which have no minutes, are then no longer
     settled and can be billed again. With `write_off`, the minutes are still removed, but these entries stay settled, so
