@@ -92,7 +92,7 @@ async def test_a_run_makes_drafts_of_what_is_ticked_and_a_repeat_makes_nothing(a
 
 @pytest.mark.usefixtures("october")
 async def test_a_run_that_waits_for_a_customer_shows_its_page(app: Gate, dsn: str) -> None:
-    """S2.42: if the lock on the only customer of a run is not free in time, the run's page shows 0 of 1 as billed."""
+    """S2.42: if the only customer of a run stays locked for too long, the run's page says that 0 of 1 is billed."""
     async with await Browser.of(app, MAX, at=NOW) as browser, refusing(dsn, "settled_entry", "true", code="55P03"):
         made = await browser.send_form(f"{PATH}/runs", {"until": "2026-11-01", "customer": [str(ACME)]})
         assert (made.status_code, made.headers["location"].startswith(f"{PATH}/runs/")) == (303, True)

@@ -25,7 +25,7 @@ SECRET = "their-firewall-is-the-problem"
 
 
 async def dialogue(storage: Storage) -> Case:
-    """Create a case of Ada with two files of the same name, a note with a file, and time with a description."""
+    """Create a case of Ada: two files of the same name, a note with a file, and time with an internal description."""
     files = [await upload(storage, ADA, "../a/client.log", content) for content in (b"first", b"second")]
     async with transaction(ADA):
         case = await Case.open(

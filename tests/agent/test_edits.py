@@ -389,7 +389,7 @@ async def last_change() -> int:
 
 
 async def changed_by(who: AgentReader, since: int) -> set[str]:
-    """Return the columns whose changes, after the audit row with the id `since`, the log attributes to this person."""
+    """Return the columns that this person changed, as the audit log says in its rows after the id `since`."""
     async with transaction(SYSTEM) as tx:
         rows = await tx.fetch(
             "select jsonb_object_keys(changes) as name from audit where id > $1 and credential_id = $2",

@@ -190,9 +190,10 @@ async def test_nobody_approves_their_own_time_even_if_it_was_submitted_for_them(
 
 
 async def test_a_managers_designations_go_to_another_manager(noor: Browser) -> None:
-    """C10: Noor ends Max's access and chooses Rosa, another manager, to approve the time that Max had to approve.
+    """C10: Noor ends Max's access and chooses Rosa, another manager, as approver in his place.
 
-    Choosing Ines, who is not a manager, is refused with 422.
+    Rosa then approves the time of the department and of the service for which Max was the approver. Choosing Ines, who
+    is not a manager, is refused with 422.
     """
     facts = AgentFacts(
         name="Rosa Brandt",

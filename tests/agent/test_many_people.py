@@ -116,7 +116,7 @@ async def test_contacts_of_large_customers_find_their_colleagues_by_name(ada: Br
 
 @pytest.mark.usefixtures("crowd")
 async def test_one_of_many_agents_is_assigned_by_name(ines: Browser, case: Case) -> None:
-    """S3.9: Ines types the name of the agent who gets a case, or picks nobody; an unknown or unclear name gets 422."""
+    """S3.9: a case goes to the agent whose name Ines types, or to nobody; an unknown or ambiguous name gets 422."""
     here = f"/agent/cases/{case.number}/assignment"
     assert '<select id="agent"' not in (await ines.get(here)).text
 

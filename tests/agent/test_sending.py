@@ -289,9 +289,9 @@ async def test_a_reply_that_the_text_box_has_no_room_for_is_not_taken_back(ines:
 
 
 async def test_a_text_that_was_taken_back_and_lost_is_put_back_by_a_repeated_request(ines: Browser, case: Case) -> None:
-    """A withdrawn reply becomes a draft. If another page then overwrites this draft, repeating the withdrawal helps.
+    """A withdrawn reply becomes a draft. If another page then overwrites this draft, the reply is not lost.
 
-    It puts the reply above the new text, and only once however often the withdrawal is repeated.
+    Repeating the withdrawal puts the reply above the new text, and only once however often the withdrawal is repeated.
     """
     here = f"/agent/cases/{case.number}"
     form = reply("It is here")

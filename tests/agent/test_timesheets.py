@@ -255,7 +255,7 @@ async def test_entries_are_approved_on_the_timesheet_and_taken_back(app: Gate, w
 
 @pytest.mark.parametrize("page", [PATH, "/agent/approvals"])
 async def test_a_link_that_tells_of_no_decision_offers_no_undo(app: Gate, page: str) -> None:
-    """R50: if the number of entries or the id of the decision in the URL is invalid, the page offers no undo."""
+    """R50: an invalid number of entries in the URL shows no message; an invalid id of a decision offers no undo."""
     async with await Browser.of(app, MAX, at=NOW) as browser:
         assert "taken back" not in (await browser.get(f"{page}?withdrawn=²")).text
         answer = await browser.get(f"{page}?approved=2&decision=../../time/1/deletion?x=")

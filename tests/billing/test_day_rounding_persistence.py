@@ -132,7 +132,7 @@ async def test_a_day_that_rounds_to_more_than_48_hours_is_refused_with_a_sentenc
 
 
 async def test_a_withdrawal_that_would_make_an_entry_too_long_is_refused_with_a_sentence() -> None:
-    """D4: a day has entries of 47 h and 3 h, and is rounded to 50 h. Withdrawing the approval of the 3 h is refused.
+    """D4: a day has entries of 47 h and 3 h, which sum to 50 h. Withdrawing the approval of the 3 h is refused.
 
     The entry of 47 h alone would be rounded up to 50 h, and an entry has at most 48 h.
     """

@@ -121,7 +121,7 @@ async def test_a_charge_and_a_discount_are_lines_with_the_vat_of_their_service()
     ],
 )
 async def test_a_line_that_cannot_be_is_refused_and_changes_nothing(field: str, wrong: dict[str, Any]) -> None:
-    """A line with a wrong field is refused, as is a discount that exceeds the charges at the same VAT rate."""
+    """A line with a wrong field, or a discount above the charges at its VAT rate, is refused, and nothing changes."""
     draft_id, _ = await a_draft(60)
     with pytest.raises(Invalid) as refusal:
         await add(draft_id, wrong.pop("amount", "10"), wrong.pop("what", "charge"), **wrong)

@@ -241,7 +241,7 @@ async def test_flags_are_taken_back_and_taking_back_twice_is_a_conflict() -> Non
 
 
 async def test_every_change_keeps_a_version_with_who_when_old_and_new() -> None:
-    """Each change of an entry, and each decision on it, is kept with who did what, even after the entry is deleted."""
+    """Each change of an entry, and each decision on it, is kept with who did what and when, even after its deletion."""
     async with transaction(MAX):
         entry = await TimeEntry.log(INES, _work(30), at=NOW)
         await entry.change(INES, _work(45), version=1, at=NOW)

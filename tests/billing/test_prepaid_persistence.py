@@ -162,7 +162,7 @@ async def test_a_pool_that_changes_is_stored_even_if_the_minutes_stay() -> None:
 
 
 async def test_covered_time_makes_a_statement_and_no_taxed_line() -> None:
-    """D29, D30: a run puts time that a voucher covers on a statement instead of an invoice: such time costs nothing."""
+    """D29, D30: a run puts time that a voucher covers on a statement, not an invoice: nothing is charged for it."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
         await a_voucher(care, sold_elsewhere="yes")

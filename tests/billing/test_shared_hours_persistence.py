@@ -123,7 +123,7 @@ async def test_a_subscription_whose_hours_are_shared_keeps_settlement_and_tax(
 
 
 async def test_a_new_service_shares_and_one_by_time_spent_does_not() -> None:
-    """D28, S3.25: a new voucher service can share the hours of a subscription; a service by time spent cannot."""
+    """D28, S3.25: a new voucher service can share hours of its contract's subscription; one by time spent cannot."""
     async with transaction(NOOR):
         contract = await Contract.find(ACME_CONTRACT, NOOR)
         desk, _ = await sharing()

@@ -170,7 +170,7 @@ async def test_deleting_a_draft_moves_its_figures_back() -> None:
 
 
 async def test_a_credit_note_moves_what_it_frees_back() -> None:
-    """S4.27: half an hour that a credit note frees is unbilled again; if it is written off, it stays billed at 0.00.
+    """S4.27: half an hour that a credit note frees is unbilled again; half an hour written off stays billed at 0.00.
 
     Worked out by hand at 120.00 an hour: 60 min are 120.00, of which 30 min, 60.00, become free again.
     """

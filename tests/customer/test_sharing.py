@@ -162,10 +162,9 @@ async def test_a_confidential_case_is_seen_by_its_participants_alone() -> None:
 
 
 async def test_the_live_stream_and_notices_of_a_confidential_case_reach_participants_only() -> None:
-    """R12: once Alan has made Ada's former case confidential and removed her as a watcher, she is told nothing more.
+    """R12: after Alan makes Ada's former case confidential and removes her as a watcher, her inbox no longer names it.
 
-    Her open pages still get the event `case.hidden`, but not the event of a later reply. Her inbox no longer has
-    notices about the case.
+    Her open pages get the event `case.hidden`, but not the event of a later reply.
     """
     case = await opened(ADA)
     await do("hand_over", case, ALAN.id, stays=True, by=ADA)

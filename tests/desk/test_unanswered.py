@@ -80,7 +80,7 @@ async def test_a_case_is_reminded_of_and_closed_as_the_reminder_announced() -> N
 
 
 async def test_an_answer_a_new_question_and_a_changed_rule_end_what_was_announced() -> None:
-    """S3.18: an answered case is not closed. If the rule sets no number of days until closing any more, none is.
+    """S3.18: an answered case is not closed. No case is closed once the rule sets no number of days until closing.
 
     Another reply of an agent restarts the time until the reminder.
     """

@@ -25,7 +25,7 @@ TARGETS = TargetFacts(
 async def promise(targets: TargetFacts = TARGETS, hours: HoursFacts = HOURS, service_id: int | None = None) -> None:
     """Store business hours and targets as an admin does, and enqueue the job that computes deadlines again.
 
-    The targets are for the service `service_id`, or the usual targets for all services if it is None.
+    The targets are for the service `service_id`, or the usual targets if it is None.
     """
     async with transaction(NOOR):
         await recounting.begin()

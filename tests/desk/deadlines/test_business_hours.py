@@ -100,8 +100,8 @@ def business(draw: some.DrawFn) -> Hours:
 def compare(hours: Hours, day: date, begin: int, minutes: int, pauses: list[tuple[int, int | None]], days: int) -> None:
     """Assert that the fast and the slow computation find the same deadline.
 
-    The clock starts `begin` minutes after midnight UTC of `day`. Each pause is a pair: the minutes from that start to
-    the begin of the pause, and the length of the pause in minutes, or None if the pause has no end. The slow
+    The clock starts `begin` minutes after midnight UTC of `day`. Each pause is a pair: the minutes from that start
+    until the pause begins, and the length of the pause in minutes, or None if the pause has no end. The slow
     computation gives up after `days` days; the fast one must then find no deadline or a later one.
     """
     start = datetime(day.year, day.month, day.day, tzinfo=UTC) + begin * MINUTE
