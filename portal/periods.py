@@ -92,9 +92,10 @@ This limit is only for input of `portal simulate` that does not say `"extended":
 def period_of(anchor: date, cycle: Cycle, day: date) -> Period:
     """Return the billing period that contains `day`.
 
-    Periods begin at `anchor` plus or minus a multiple of the cycle. A month that is too short for the day of `anchor`
-    has the boundary on its last day; the next boundary is on the day of `anchor` again. If a boundary would lie outside
-    the calendar (years 1 to 9999), the limit of the calendar takes its place.
+    Periods begin on `anchor` and at every multiple of the cycle before and after it. In a month that is too short for
+    the day of `anchor`, a period begins on the last day: with an anchor on 31 January, monthly periods begin on 31
+    January, 28 February, 31 March and 30 April. If a period would begin or end outside the calendar (years 1 to 9999),
+    the first or the last day of the calendar takes the place of that date.
     """
     if cycle is Cycle.WEEKLY:
         index = (day - anchor).days // _WEEK

@@ -64,7 +64,9 @@ class Contract(Table, tablename="contract"):
     `end_on` is exclusive: it is the day after the last day that the contract covers, or None for a contract without an
     end. An invoice is due `payment_days` days after its date of issue. Billing periods begin on `anchor` and at every
     multiple of `cycle` before and after `anchor`. In a month that is too short for the day of `anchor`, the period
-    begins on the last day of the month. `notice_days`, `renewal_months` and `cash_rounding` are as in `ContractFacts`,
+    begins on the last day of the month: 28 February after an anchor on 31 January. `notice_days` is how many days
+    before `end_on` notice has to be given, or None. If nobody gives notice, the contract is renewed by
+    `renewal_months`; if that is None, the contract ends. `cash_rounding` is the coin to which sums to pay are rounded,
     or None.
     """
 

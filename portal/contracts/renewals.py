@@ -87,8 +87,9 @@ async def renew(contract_id: int, today: date, at: datetime) -> bool:
 def later(day: date, months: int) -> date:
     """Return the day `months` months after `day`, or the last day of that month if the month is too short.
 
-    The end date of a contract is exclusive. So a contract whose last day is the last of a month has the first of a
-    month as its end date, also after a renewal.
+    One month after 31 January is 28 February. The end date of a contract is the day after its last day. So a contract
+    whose last day is 31 January has the end date 1 February, and after a renewal by one month 1 March; its last day is
+    again the last of a month.
     """
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))

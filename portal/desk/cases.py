@@ -139,10 +139,10 @@ class Case(Table, tablename="cases"):
     ) -> Self:
         """Return the case with the number `number`, or the case into which it was merged.
 
-        With `hold`, lock the row of the returned case until the transaction ends; rows that refer to the case can still
-        be inserted. With `itself`, raise `Conflict` if the case was merged: callers that change the status or a fact use
-        this, because their change is meant for the case on the page, not for the one into which it was merged. Raise
-        `NotFound` if there is no such case or the reader may not see it.
+        `number` may be a text from a URL. With `hold`, lock the row of the returned case until the transaction ends;
+        rows that refer to the case can still be inserted. With `itself`, raise `Conflict` if the case was merged:
+        callers that change the status or a fact use this, because their change is meant for the case on the page, not
+        for the one into which it was merged. Raise `NotFound` if there is no such case or the reader may not see it.
         """
         query = cls.visible_to(reader).where(WhereRaw(f"cases.id = {numbered('{}')}", number_of(number)))
         query = query.lock_rows("NO KEY UPDATE") if hold else query
@@ -272,7 +272,7 @@ def numbered(number: str) -> str:
 
 
 def number_of(number: str | int) -> int:
-    """Return the case number that a URL contains. Raise `NotFound` if the text is not a number."""
+    """Return a case number as an int. A text, as in a URL, is parsed; raise `NotFound` if it is not a number."""
     if (found := number_in(number)) is None:
         raise NotFound
     return found

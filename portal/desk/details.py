@@ -95,8 +95,8 @@ class Details:
     async def find(cls, number: str | int, reader: Reader) -> "Details":
         """Return the case with the number `number` and the names that its page shows, read with one query.
 
-        The number of a merged case finds the case into which it was merged. Raise `NotFound` if there is no such case
-        or the reader may not see it.
+        `number` may be a text from a URL. The number of a merged case finds the case into which it was merged. Raise
+        `NotFound` if there is no such case or the reader may not see it.
         """
         sql = f"""select c.*, t.name as type_name, t.billable as type_is_billable, u.name as customer_name, o.name as contact_name,
               o.phone as contact_phone, o.ended_at is null and u.ended_at is null as contact_reads,

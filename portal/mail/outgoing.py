@@ -146,7 +146,10 @@ async def drop(job_id: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which mails a list shows: to one person (the id of their credential), of one kind, in one state; None means all."""
+    """The filters of the list of outgoing mails: recipient, kind and state. None sets no limit.
+
+    `credential_id` is the id of the recipient's credential.
+    """
 
     credential_id: int | None = None
     kind: str | None = None

@@ -83,7 +83,8 @@ async def _due(kind: Kind, told: list[int]) -> list[Due]:
 async def _of_hours(customer_ids: Collection[int], at: datetime) -> list[Due]:
     """Record the warnings about prepaid hours of these customers (`warnings.of_hours`), and return their notices.
 
-    A failure for one customer is logged and stops no other notice. Raise `Unavailable` if the failure may be temporary.
+    If this fails for one customer, log the error and go on with the others. But raise `Unavailable` at the end if any
+    failure may be temporary, so that the caller's transaction is rolled back and can be tried again.
     """
     report = await all_or_report(
         sorted(customer_ids), lambda customer_id: warnings.of_hours([customer_id], at), reader=SYSTEM

@@ -80,7 +80,10 @@ class Unsubscription:
             await save(reader, replace(choices, kinds={**choices.kinds, **self._switched_off(choices)}))
 
     def _switched_off(self, choices: Choices) -> dict[str, Choice]:
-        """Return the new choice for each kind of notice whose mails are switched off, by the name of the kind."""
+        """Return the new choices for the kinds of notices whose mails this link switches off, by the name of the kind.
+
+        With `DIGEST` in `names`, these are all kinds that the person gets in the digest.
+        """
         found = {kind.name: choices.of(kind) for kind in KINDS.values()}
         return {
             name: choice._replace(mail=Mail.NEVER)

@@ -39,7 +39,7 @@ Word = TypeVar("Word", EntryState, EntryBilling)
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which time entries a list shows.
+    """The filters and the paging cursor of a list of time entries.
 
     `scope` is the type of the thing with the id `id`: a `case`, `agent`, `service`, `project`, `task` or `appointment`.
     With the scope `left`, the list shows the draft and rejected entries of agents who have left, and `id` is the agent

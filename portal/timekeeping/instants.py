@@ -33,10 +33,10 @@ class Span(NamedTuple):
 def span_of(day: date, began: time, ended: time, zone: str, known: Span | None = None) -> Span:
     """Return the span of work from the local time `began` on `day` to the next local time `ended`, in the zone `zone`.
 
-    `ended` may be on the next day. If daylight saving makes a local time occur twice, the first occurrence is taken;
-    for the end, the first occurrence after the beginning. `known` is the stored span of the entry. A local time that
-    did not change keeps the stored instant. Raise `Invalid` (`duration`) for a local time that daylight saving skips on
-    that day.
+    `ended` may be on the next day. When daylight saving ends, some local times occur twice, as 2:30 does in Berlin on
+    25 October 2026. Then the span begins at the first occurrence of `began`, and ends at the first occurrence of
+    `ended` after that. `known` is the stored span of the entry; a local time that did not change keeps the stored
+    instant. Raise `Invalid` (`duration`) for a local time that daylight saving skips on that day.
     """
     where = ZoneInfo(zone)
     start = _kept(known and known.started_at, day, began, where) or _first(day, began, where)

@@ -57,10 +57,11 @@ def address_of(id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """What the search field of the form for time refers to, by an earlier choice or by the typed text.
+    """The case, project, service or kind of general time that the search field of the form for time refers to.
 
-    `on` is what was found, and `name` is the name of `on`. If nothing or several things were found, `on` is None,
-    `name` is the typed text, `problem` is the error message, and `choices` are the things that were found.
+    It was chosen from the suggestions, or found by the typed text: then it is `on`, and `name` is its name. If the text
+    matches nothing or several things, `on` is None, `name` is the typed text, `problem` is the error message, and
+    `choices` are the things that match.
     """
 
     on: On | None = None
@@ -70,7 +71,7 @@ class Sought:
 
     @property
     def id(self) -> str:
-        """Return the id of what was found, or "" if nothing was found."""
+        """Return the id of `on`, such as `case-1042`, or "" if `on` is None."""
         return self.on.id if self.on else ""
 
 

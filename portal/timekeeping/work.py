@@ -81,11 +81,11 @@ class Work:
     ) -> Self:
         """Return the work that was typed into the form for time.
 
-        `duration` is a text such as `1h 30m`, `work_date` an ISO date, and `began` and `ended` are clock times such as
-        `09:00`; a text is "" if the field was left empty. Clock times in `duration` take precedence over `began` and
-        `ended`; with both clock times, `duration` may be "". `held` (the minutes that the entry already has) and
-        `workday` (the length of a working day) are in minutes. Raise `Invalid` with an error message for each bad
-        field.
+        `work_date` is an ISO date, and `began` and `ended` are clock times such as `09:00`. `duration` is a length such
+        as `1h 30m`, or a range of clock times such as `9-10:45`; a range overrides `began` and `ended`. A text is "" if
+        its field was left empty; `duration` may be "" if `began` and `ended` are filled in. `held` (the minutes that
+        the entry already has) and `workday` (the length of a working day) are in minutes. Raise `Invalid` with an error
+        message for each bad field.
         """
         wrong: dict[str, str] = {}
 
@@ -245,7 +245,8 @@ async def ground_of(
 def rounding_of(row: Any) -> Rounding:
     """Return the rounding rule for an entry that is logged under a service. `row` is the row of the service.
 
-    If the service rounds by day, an entry counts as it was worked until it is approved.
+    If the service rounds the sum of a day (`RoundingPer.DAY`), return a rule that rounds nothing: then an entry has
+    unrounded billable minutes at first, and the sum is rounded when the entry is approved.
     """
     if row["rounding_per"] == RoundingPer.DAY:
         return Rounding()

@@ -24,7 +24,7 @@ MOST_NAMED = 5
 
 @dataclass(slots=True)
 class Present:
-    """Which pages show which cases.
+    """The open pages that show cases, with the agent who looks at each page.
 
     Each key of `pages` is the id of a case and the id of an open page that shows the case. The value is the agent's id,
     the agent's name, whether the agent is writing, and the instant, by the monotonic clock, at which the page counts as

@@ -265,7 +265,8 @@ async def test_the_customer_reads_what_is_planned_and_no_note(app: Gate, ines: B
 async def test_an_agent_sees_own_appointments_in_one_list(ines: Browser, max_: Browser, here: str) -> None:
     """S1.11: Ines's list of appointments shows her planned appointments from the earliest to the latest.
 
-    Her held appointment is in the list of past appointments. Max's appointment is in Max's list only.
+    An appointment that she has marked as held, which means that it took place, is in the list of past appointments
+    instead. Max's appointment is in Max's list only.
     """
     later = await planned(ines, here)
     sooner = await planned(ines, here, day="2026-11-21", note="Ring first")

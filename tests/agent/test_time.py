@@ -37,7 +37,7 @@ def yesterday() -> str:
 def typed(**fields: Any) -> dict[str, Any]:
     """Return the fields of a valid time form as a browser sends them; `fields` adds or replaces some.
 
-    The field `on`, which names the case or other work that the time is on, is still missing.
+    The field `on`, which says on which case, project, service or kind of general time the time is logged, is missing.
     """
     return {"duration": "1h 30m", "work_date": today().isoformat(), "service": "1", "billing": "billable",
             "external_comment": "Gateway changed", "description": "see #1024"} | fields  # fmt: skip

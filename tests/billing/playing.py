@@ -49,7 +49,12 @@ async def insert(table: str, **columns: Any) -> int:
 
 @dataclass
 class Player:
-    """The database rows of a document. The dictionaries map the names in the document to the ids of the rows."""
+    """An input document of `portal simulate` whose values have been inserted into the database.
+
+    `input` is the document after parsing, and `customer` the id of the inserted customer. Each dictionary maps the ids
+    that the document uses, such as those of its entries, to the ids of the inserted rows. `play` takes the steps of the
+    document with the functions of `portal.billing`.
+    """
 
     input: Input
     customer: int
@@ -60,7 +65,7 @@ class Player:
 
     @classmethod
     async def seated(cls, document: Mapping[str, Any]) -> "Player":
-        """Insert the rows of a document, and return a player that knows the ids of the rows.
+        """Insert the rows for an input document of `portal simulate`, and return the `Player` that can take its steps.
 
         The current transaction must be one of an agent.
         """
@@ -161,7 +166,7 @@ class Player:
             assert row["billable_minutes"] == sum(piece.minutes for piece in pieces[names[row["id"]]])
 
     async def play(self) -> None:
-        """Take every step of the document; after each, compare the stored rows with the result of the engine."""
+        """Take every step of the input document; after each, compare the stored rows with the result of the engine."""
         state = self.input.state
         for number, step in enumerate(self.input.steps):
             state = await self._step(state, step, NOW + timedelta(seconds=number))
@@ -258,7 +263,7 @@ class Player:
         return dict(found)
 
     async def _documents(self, run_id: int) -> list[dict[str, Any]]:
-        """Return the documents that a billing run created, in the order of their contracts."""
+        """Return the draft invoices and statements that a billing run created, in the order of their contracts."""
         found = []
         for row in await current().fetch(
             "select contract_id, id, net, tax, gross, payable, null::uuid as statement from invoice where run_id = $1 and customer_id = $2"
@@ -282,7 +287,7 @@ class Player:
         return found
 
     def _document(self, document: engine.Document, pieces: Mapping[int, Any]) -> dict[str, Any]:
-        """Return a document that the engine made, in the form in which `_documents` returns stored documents."""
+        """Return an invoice or statement that the engine made, as a dictionary like those that `_documents` returns."""
         found: dict[str, Any] = {
             "contract": self.contracts[document.contract],
             "detail": [self.entries[id] for id in document.detail],
@@ -344,7 +349,7 @@ class Player:
 def _counted(entry: engine.Entry, logged: Logged, given: Input) -> dict[str, Any]:
     """Return the columns of an entry with its worked and billable minutes, as `TimeEntry.log` stores them.
 
-    Check that `rules.counted` gives the billable minutes of the document, unless the entry is not billable.
+    Check that `rules.counted` gives the billable minutes that `read` has computed, unless the entry is not billable.
     """
     offer = given.services[str(entry.service)]
     schedule = schedule_of(WINDOWS[str(offer.schedule.id)], HOLIDAYS, "Europe/Berlin") if offer.schedule else None
@@ -422,9 +427,9 @@ async def _prices(service: engine.ServiceTerms, customer: int, service_id: int) 
 
 
 async def _people(document: Mapping[str, Any]) -> tuple[dict[str, int], dict[str, int]]:
-    """Insert the agents and roles that the document names; return the agents' ids by name and the roles' ids by name.
+    """Insert the agents and roles of the input document; return the agents' ids by name and the roles' ids by name.
 
-    The roles of the test data (`tests.world`) are renamed first, so that the document can use their names.
+    The roles of the test data (`tests.world`) are renamed first, so that the input document can use their names.
     """
     await current().execute("update role set name = name || ' of the cast'")
     named = [*document.get("entries", ()), *document.get("rates", ())]

@@ -65,7 +65,7 @@ async def test_a_draft_follows_its_contract_and_an_issued_invoice_does_not() -> 
 
 
 async def test_credit_notes_together_lower_the_sum_to_pay_by_all_of_it() -> None:
-    """After each of three credit notes, what is left to pay is rounded to coins; after the last, nothing is left."""
+    """After each of three credit notes, the sum still to pay is a multiple of 0.05 EUR, and 0 after the last."""
     async with transaction(MAX):
         await rounded()
         invoice = await billing.issue(await draft_of(37, 41, 23), by=MAX, at=NOW)

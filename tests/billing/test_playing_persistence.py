@@ -1,6 +1,7 @@
-"""Test that database and engine agree: whole documents are played step by step through `portal.billing`.
+"""Test that database and engine agree, with whole input documents of `portal simulate`.
 
-The documents are our own, those of the specification if they are present, and random ones.
+Each step of a document is taken with the functions of `portal.billing`, and the stored rows are compared with the
+result of the engine. The documents are our own, those of the specification if they are present, and random ones.
 """
 
 import os
@@ -23,7 +24,7 @@ class Over(Exception):
 
 
 async def played(document: Mapping[str, Any]) -> None:
-    """Play a document in a transaction, check all deferred constraints, and roll back.
+    """Take all steps of an input document in a transaction (`Player`), check all deferred constraints, and roll back.
 
     Two things that the portal does not have are replaced first: other VAT categories by S, and the empty name of an
     agent by "!".
@@ -48,13 +49,13 @@ async def test_a_document_gives_the_same_through_the_verbs(path: Path, dsn: str)
 
 @pytest.mark.parametrize("seed", range(20))
 async def test_a_random_document_gives_the_same_through_the_verbs(seed: int, dsn: str) -> None:
-    """R94, D20, D22, D47: what is stored is what the engine computes, after each step of a random document."""
+    """R94, D20, D22, D47: after each step of a random document, the stored rows are those that the engine computes."""
     await played(Chance(seed).document())
 
 
 @pytest.mark.long
 async def test_500_random_documents_give_the_same_through_the_verbs(dsn: str) -> None:
-    """R94, D20, D22, D47: what is stored is what the engine computes, after each step of 500 random documents.
+    """R94, D20, D22, D47: after each step of 500 random documents, the stored rows are those that the engine computes.
 
     The first seed is the environment variable `PORTAL_TEST_SEED`, or 1000.
     """

@@ -86,9 +86,10 @@ async def test_a_service_that_no_longer_shares_draws_nothing_more() -> None:
 
 @pytest.mark.parametrize("typed", ["999999", "x", "itself", "remote", "exempt", "globex"])
 async def test_only_a_subscription_of_the_contract_with_the_same_tax_is_shared(typed: str) -> None:
-    """D28, R29: a service cannot share the hours of itself, of a voucher service or of a service of another customer.
+    """D28, R29: the subscription Desk may share only the hours of another subscription with the same VAT and contract.
 
-    It cannot share the hours of a service with other VAT either.
+    Refused at the field are an unknown id, a text, Desk itself, the voucher service Remote, which shares Desk's hours
+    already, a service without VAT, and a service of another customer.
     """
     async with transaction(NOOR):
         desk, remote = await sharing()

@@ -33,7 +33,7 @@ async def standing(service: int, on: date = TODAY) -> Standing:
 
 
 async def test_an_entry_counts_in_the_statement_at_once() -> None:
-    """S2.3, S2.20: in the statement of a service, logged time is pending at once, and used once it is approved.
+    """S2.3, S2.20: in a service's usage (`Standing`), logged time is pending at once, and used once it is approved.
 
     Time that is not billable, and time of another period, does not count.
     """
@@ -96,7 +96,7 @@ async def test_the_statement_of_a_first_period_has_only_its_share_of_the_minutes
 
 
 async def test_what_is_left_of_an_expired_voucher_stays_visible_and_cannot_be_used() -> None:
-    """D23: an expired voucher is in the statement with its remainder, which does not count as left."""
+    """D23: the usage of a service shows an expired voucher with its unused minutes, but does not count them as left."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
         old = await a_voucher(care, hours="3h")
@@ -161,7 +161,7 @@ async def test_after_a_run_unbilled_has_fallen_by_what_was_billed_last() -> None
 
 
 async def test_deleting_a_draft_moves_its_figures_back() -> None:
-    """S4.27: what a deleted draft had billed is unbilled again."""
+    """S4.27: if a draft is deleted, the time that it had billed counts as unbilled again."""
     async with transaction(MAX):
         await approved(150)
         before = await figures()

@@ -73,7 +73,7 @@ class Credit:
     - `unused_from`: the first day for which a fee is credited because the contract has ended, by line of the invoice.
     - `voucher_minutes`: the minutes to remove from a voucher, by line of the invoice that sells the voucher.
     - `payable`: the amount by which the credit note lowers the invoice's sum to pay. This amount can differ from the
-      gross, because the sum to pay may be rounded to coins.
+      gross if the sum to pay is rounded to a multiple of the smallest coin (`cash_rounding`), such as 0.05.
     """
 
     lines: list[dict[str, object]]
@@ -153,8 +153,8 @@ def _chosen_nets(of: Creditable, chosen: Chosen) -> dict[int, Decimal]:
 def _payable(of: Creditable, gross: Decimal) -> Decimal:
     """Return by how much a credit of `gross` lowers the invoice's sum to pay.
 
-    The sum to pay may be rounded to coins. The results for several credits add up to the result for one credit of the
-    same sum.
+    The sum to pay is rounded to a multiple of the smallest coin (`cash_rounding`), if the invoice has one. The results
+    for several credits add up to the result for one credit of the same sum.
     """
     left = total((base + tax for base, tax in of.groups.values()), of.invoice.digits)
     coin = of.invoice.cash_rounding

@@ -31,7 +31,7 @@ COUNTED = 1000
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which waiting entries to list.
+    """The filters of the list of waiting entries, which are entries that a manager has not decided on yet.
 
     Each of the first five fields narrows the list unless it is None. `until` is the last day whose entries are listed.
     A department includes the departments below it. `only` is `odd` (entries that look odd), `clean` (entries that do

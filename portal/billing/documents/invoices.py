@@ -26,9 +26,10 @@ class Invoice(Table, tablename="invoice"):
     """What the customer owes under one contract for work and fees up to the day before `until`.
 
     An invoice is a draft at first and is issued later. `supply_from` and `supply_to` are the first and the last day of
-    the period of supply. `payable` is the gross sum, rounded to coins of `cash_rounding` if that is not None. The
-    columns from `series_id` to `parties` are None until the invoice is issued; `parties` is the JSON of `copied`.
-    `note` is printed as a note to the customer. The database refuses every change to an issued invoice (D37).
+    the period of supply. `payable` is the gross sum, rounded to a multiple of the coin `cash_rounding` unless that is
+    None: with 0.05, 73.38 becomes 73.40. The columns from `series_id` to `parties` are None until the invoice is
+    issued; `parties` stores, as JSON, the data that `copied` returns. `note` is printed as a note to the customer. The
+    database refuses every change to an issued invoice (D37).
     """
 
     id: BigSerial = BigSerial(primary_key=True)

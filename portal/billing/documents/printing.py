@@ -193,7 +193,7 @@ def _where(face: Face, contents: Contents, *, prints_detail: bool) -> str:
 
 
 def _rounding(sums: Sums, currency: str) -> list[tuple[str, str]]:
-    """Return the lines that are printed if the sum to pay was rounded to coins: the gross sum and the difference.
+    """Return the lines that show how the sum to pay was rounded to the smallest coin: the gross and the difference.
 
     They are pairs of name and amount. Return [] if rounding changes nothing.
     """

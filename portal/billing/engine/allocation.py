@@ -60,10 +60,11 @@ class Sweep:
         self._included = IncludedMinutes(self._places, self._drawn, state.rolled)
 
     def allocate(self, entry: Entry, price: Price | None) -> tuple[Allocation, ...]:
-        """Return the allocations of an entry that is approved at `price`, and record the minutes that the entry draws.
+        """Return the allocations of an entry that is approved at `price`.
 
-        Call this method for the entries one after the other, sorted by `Entry.order`. Raise `ValueError` if the entry
-        needs a price and has none.
+        Record the included and prepaid minutes that the entry draws, so that later entries cannot draw them. Call this
+        method for the entries one after the other, sorted by `Entry.order`. Raise `ValueError` if the entry needs a
+        price and has none.
         """
         draws: list[Draw] = []
         if draws_minutes(entry):

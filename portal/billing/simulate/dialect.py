@@ -1,4 +1,7 @@
-"""Which keys and values a document may have: extended documents may have more than plain ones (`docs/simulate.md`)."""
+"""Define which keys and values an input document of `portal simulate` may have (`docs/simulate.md`).
+
+A document that says `"extended": true` may have more keys and values than a plain one.
+"""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,7 +15,11 @@ from portal.words import Overflow
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """Which keys and values a document may have; `digits` is the number of decimals of its amounts."""
+    """The rules for the keys and values of an input document.
+
+    `extended` says whether the document may have the additional keys and values, and `digits` is the number of decimals
+    of its amounts.
+    """
 
     extended: bool = False
     digits: int = 2
@@ -35,7 +42,7 @@ _EXTENDED_ONLY: tuple[StrEnum, ...] = (Overflow.BLOCK, *(cycle for cycle in Cycl
 
 
 def is_extended(document: object) -> bool:
-    """Return whether the document says `"extended": true`."""
+    """Return whether the input document, as parsed from JSON, says `"extended": true`."""
     return isinstance(document, dict) and document.get("extended") is True
 
 

@@ -32,8 +32,8 @@ class Logged:
     def counted(self, services: dict[str, Offer]) -> Entry:
         """Return the entry with its stretches and billable minutes.
 
-        If the document states the billable minutes of the entry, they stay as they are. `services` has the services of
-        the document by name.
+        If the input document states the billable minutes of the entry, they stay as they are. `services` has the
+        services of the input document by name.
         """
         offer = services[str(self.entry.service)]
         entry = self.entry

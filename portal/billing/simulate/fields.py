@@ -30,7 +30,7 @@ TOO_LONG = f"more than {MOST_DIGITS} digits"
 
 
 class Written(Decimal):
-    """A number that keeps its spelling in the document, so that the output can spell rates as the input does."""
+    """A number that keeps its spelling in the input document, so that the output can spell rates in the same way."""
 
     text: str
 
@@ -206,7 +206,7 @@ class Fields:
         return self.place.key(name, self.size + self.known.index(name))
 
     def value(self, name: str) -> object:
-        """Return the value of the key `name` as it is in the document.
+        """Return the value of the key `name` as it is in the input document, without any conversion.
 
         If it is missing or null, record an error and return None.
         """

@@ -90,10 +90,11 @@ def _allocations(state: BillingState) -> dict[Key, tuple[Allocation, ...]]:
 def _credit(
     state: BillingState, asked: CreditOf, documents: Sequence[Document]
 ) -> tuple[BillingState, list[tuple[Document, Json]]]:
-    """Return the state after a credit, and a list with the correcting document and the document that it corrects.
+    """Return the state after a credit step, and a list with at most one pair: the correction and what it corrects.
 
-    The list is empty if nothing was left to credit. Raise `BadDocument` if there is no such document to credit, or if
-    the chosen part of it cannot be credited.
+    The correction is a credit note or a correcting statement; the second value names the invoice or statement by its
+    number, such as `{"invoice": 0}`. The list is empty if nothing was left to credit. Raise `BadDocument` if no invoice
+    or statement has the number to credit, or if the chosen part of it cannot be credited.
     """
     kind, number = ("invoice", asked.invoice) if asked.invoice is not None else ("statement", asked.statement)
     of_kind = [made for made in documents if made.kind == kind]

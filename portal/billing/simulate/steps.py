@@ -30,8 +30,8 @@ CREDIT = ("invoice", "statement", "lines", "entries", "minutes", "vouchers", "wr
 class CreditOf:
     """What a step credits. `invoice` or `statement` is the number of the credited document; the other field is None.
 
-    `lines`, `entries`, `minutes` or `vouchers` choose a part of the document; if all are None, everything is credited.
-    `path` is the path of the object with these choices, for errors that are found only when the step is run.
+    `lines`, `entries`, `minutes` and `vouchers` choose parts of the credited document; if all are None, everything is
+    credited. `path` is where the input document has these choices, for errors that are found only when the step is run.
     """
 
     path: str

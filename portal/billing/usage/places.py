@@ -11,7 +11,7 @@ from portal.words import Settlement
 
 
 class By(StrEnum):
-    """What the rows of a list of figures stand for."""
+    """A grouping of a list of figures: each row sums up a customer, a contract, a service and so on."""
 
     CUSTOMER = "customer"
     CONTRACT = "contract"

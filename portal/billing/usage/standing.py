@@ -163,7 +163,7 @@ class Standing:
 async def standings(
     reader: Reader | System, customer_id: int, on: date, service_ids: Collection[int] | None = None
 ) -> list[Standing]:
-    """Return the running statements of services of a customer on the day `on`.
+    """Return a `Standing` for each service of a customer: its used and remaining minutes on the day `on`.
 
     `on` is a day in the company's time zone. `service_ids` are the wanted services; None means all services whose
     contract has not ended by then. Services that the reader may not see are left out, so a contact gets an empty list

@@ -9,9 +9,10 @@ Ending = Literal["new", "open", "waiting_for_customer", "waiting_for_others", "r
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """Which contact and which agent have the case of one story of `STORIES`, and when the case was opened.
+    """The facts of a demo case that the text of its story in `STORIES` does not tell.
 
-    The case was opened `days_ago` working days ago or `minutes_ago` minutes ago; one of the two is set.
+    They are the `contact` who opens the case, the `agent` to whom it is assigned (None for nobody), and the status
+    `ending`. The case was opened `days_ago` working days ago or `minutes_ago` minutes ago; one of the two is set.
     """
 
     contact: str

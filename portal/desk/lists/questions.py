@@ -157,7 +157,8 @@ class Question:
         """Return the query string of the URL for this list without one value of a filter.
 
         `filter_name` is the name of the filter in the URL: a key of `chosen`, the parameter of a custom field, or
-        `text`, `project` or `due`.
+        `text`, `project` or `due`. `value` is an id or a text, as the filter holds it. The filters `text`, `project`
+        and `due` have only one value, so it can be left out.
         """
         if (filter_name, value) in self.custom_fields:
             return self.address(custom_fields=tuple(one for one in self.custom_fields if one != (filter_name, value)))

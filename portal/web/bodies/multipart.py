@@ -14,9 +14,9 @@ from portal.errors import BadRequest, TooLarge
 
 MAX_FIELDS = 2_000
 MAX_TEXT = 2_000_000
-"""How many bytes the text fields of a form may have together, without its files."""
+"""The maximum number of bytes of all text fields of a form together, without its files."""
 MAX_BOUNDARY = 70
-"""How many characters a boundary may have (RFC 2046, 5.1.1)."""
+"""The maximum number of characters of a multipart boundary, the separator of a body's parts (RFC 2046, 5.1.1)."""
 
 
 @dataclass(slots=True)

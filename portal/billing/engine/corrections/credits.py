@@ -21,7 +21,8 @@ from portal.periods import Period
 class CannotCredit(ValueError):
     """Minutes of an entry or a voucher cannot be credited; `key` is the id of the entry or voucher.
 
-    The document never had these minutes or no longer has them, or the minutes are only a part of a fixed fee.
+    Either the credited document never had these minutes, or they are credited already, or they are only a part of a
+    fixed fee.
     """
 
     def __init__(self, key: Key, what: str) -> None:
@@ -44,10 +45,11 @@ class Taken:
 
 
 class Credit:
-    """A credit of one document. Call the methods `take_...` to choose what is credited, then `done`.
+    """A credit of one document, which is an invoice or a statement (`of`).
 
-    `state` must contain the entries of the document, although they are settled. With `write_off`, what is chosen is
-    never billed again. Without `write_off`, the next run bills it again.
+    Call the methods `take_...` to choose what is credited, then `done`. `state` must contain the entries of this
+    document, although they are settled. With `write_off`, what is chosen is never billed again. Without `write_off`,
+    the next run bills it again.
     """
 
     def __init__(self, state: BillingState, of: Document, *, write_off: bool = False) -> None:
@@ -71,7 +73,7 @@ class Credit:
         self._parts: dict[Key, int] = {}
 
     def take_all(self) -> None:
-        """Choose everything on the document that is not credited yet: all minutes, fees and vouchers."""
+        """Choose everything on the credited document that is not credited yet: all minutes, fees and vouchers."""
         self.take_entries(self._of.detail)
         self._sold |= {line.sold for line in self._of.lines}
 
@@ -108,7 +110,8 @@ class Credit:
     def take_voucher(self, voucher: Key, minutes: int) -> None:
         """Choose `minutes` of a sold voucher that no entry has drawn. No entry can draw these minutes afterwards.
 
-        Raise `CannotCredit` if the document never sold the voucher or no longer sells it, or if fewer minutes are left.
+        Raise `CannotCredit` if the credited document does not sell the voucher, if the whole sale is credited already,
+        or if fewer minutes are left.
         """
         if not any(line.voucher == voucher and is_live(self._state, line) for line in self._of.lines):
             raise CannotCredit(voucher, "not on this document")
@@ -159,10 +162,10 @@ class Credit:
         return state, note
 
     def _credit_lines(self, state: BillingState) -> Iterator[Line]:
-        """Yield a credit line, with negative amounts, for each line of the document, in the order of the document.
+        """Yield a credit line, with negative amounts, for each line of the credited document, in the same order.
 
-        A line of which nothing is credited is left out. `state` is the state in which the credited minutes are no
-        longer settled.
+        A line of which nothing is credited is left out. `state` must be the billing state after the credited minutes
+        have been removed from the settled minutes.
         """
         vouchers = {voucher.id: voucher.minutes for voucher in state.vouchers}
         for line in self._of.lines:
@@ -211,7 +214,7 @@ def days_paid(state: BillingState, line: Line) -> Period | None:
 
 
 def with_days_back(state: BillingState, sold: Collection[PoolKey], until: date = date.min) -> BillingState:
-    """Return the state in which the fees `sold` are no longer billed for the days from `until` onwards.
+    """Return `state` changed so that the fees `sold` are no longer billed for the days from `until` onwards.
 
     `sold` has values of `Line.sold`: the service and the first day that a line pays for.
     """
@@ -310,7 +313,7 @@ def _price_of_part(state: BillingState, line: Line, vouchers: Mapping[Key, int],
 def _with_sales_back(
     state: BillingState, lines: Iterable[Line], parts: Mapping[Key, int], *, write_off: bool
 ) -> BillingState:
-    """Return the state in which the fees and vouchers of these credit lines are due again, or written off.
+    """Return `state` changed so that the fees and vouchers of these credit lines are due again, or written off.
 
     `parts` maps vouchers that are credited in part to the credited minutes. A voucher with drawn minutes, or with an
     earlier or present credit of a part, is never due again. Its credited minutes can no longer be drawn.

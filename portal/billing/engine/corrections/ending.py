@@ -65,7 +65,7 @@ def _credit_line(state: BillingState, line: Line, amount: Decimal, on: date) -> 
 
 
 def _with_unused_back(state: BillingState, unused: Iterable[tuple[Line, Decimal]], on: date) -> BillingState:
-    """Return the state in which these amounts are credited, and these lines bill no days from `on` onwards.
+    """Return `state` changed so that these amounts are credited, and these lines bill no days from `on` onwards.
 
     If all days of a line are credited, its fee counts as not billed, so that a later line may bill the days again.
     """
