@@ -254,7 +254,7 @@ def _load(app: str) -> Any:
 
 
 def _web(app: str, host: str, port: str, workers: str) -> None:
-    """Run the web server Granian in this process until it is stopped. `app` is `module:function`, as for `serve`.
+    """Run the web server Granian in this process until it is stopped. `app` names the factory of the ASGI app.
 
     Granian is set up to trust no proxy's headers, and to log no requests, so that no query string is logged (R21).
     """

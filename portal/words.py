@@ -27,7 +27,7 @@ class Settlement(StrEnum):
 
 
 class StandsFor(StrEnum):
-    """What a service represents: its type (S4.2, S4.13)."""
+    """The type of a service: whether it stands for a contract, a project or something else (S4.2, S4.13)."""
 
     CONTRACT = "contract"
     PROJECT = "project"

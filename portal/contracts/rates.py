@@ -58,9 +58,10 @@ class RoleFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Rate(Table, tablename="rate"):
-    """An hourly price for one scope.
+    """An hourly price for one scope, in force from the day `effective_from`.
 
-    An approval of time stores the hourly rate that it used, so a new rate affects later approvals only (C12).
+    `role_id`, `agent_id`, `customer_id` and `service_id` are the scope; a column that is None does not limit it. An
+    approval of time stores the hourly rate that it used, so a new rate affects later approvals only (C12).
     """
 
     id = BigSerial(primary_key=True)

@@ -88,7 +88,8 @@ def check_rollover(checked: Checked, values: Mapping[str, Any]) -> None:
 def prices_of(checked: Checked, facts: Any, settlement: Settlement, digits: int) -> dict[str, Any]:
     """Return the values of all columns in `PRICES`, by name, from the fields of a form for prices.
 
-    Columns that are not in `PRICES[settlement]` become None. `digits` and `checked` are as in `terms_of`.
+    Columns that are not in `PRICES[settlement]` become None. `digits` is the number of decimals of the contract's
+    currency. Errors are recorded in `checked`.
     """
     return _read(checked, facts, _price_readers(digits), PRICES[settlement])
 

@@ -167,7 +167,7 @@ async def transaction(reader: Reader | None, *, readonly: bool = False) -> Async
       holds a lock for longer than the `lock_timeout`;
     - `Conflict` if the block writes to a case that was merged at the same moment, or in the name of an erased contact;
     - `RuntimeError` inside a transaction of another reader, inside a read-only transaction unless `readonly` is True,
-      or if a block that may write catches a database error and goes on.
+      or if a block that may write catches a database error and continues.
     """
     outer: Transaction | None = _running.get()
     if outer is not None:

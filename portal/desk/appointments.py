@@ -243,7 +243,8 @@ def _instant(on: date, clock: time, zone: ZoneInfo) -> datetime:
 class Planned:
     """An appointment, in any state, as pages show it. `agent` is the name of the agent who meets the customer.
 
-    `note` is "" for contacts, who may not read it. `done_at` and `cancelled_at` are as in `Appointment`.
+    `note` is "" for contacts, who may not read it. `done_at` is when it was recorded that the appointment took place,
+    and `cancelled_at` when it was cancelled; both are None while it is planned.
     """
 
     id: int

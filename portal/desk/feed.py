@@ -141,7 +141,7 @@ class Cursor:
 
     @classmethod
     def read(cls, text: str) -> "Cursor | None":
-        """Return the cursor in a URL; None, which means the newest window, if the text is not a cursor."""
+        """Return the cursor in a URL; None, for the newest window, if the text is not a cursor."""
         numbers = [number for part in text.split(".") if (number := number_in(part, digits=16)) is not None]
         if len(numbers) != 3 or text.count(".") != 2:
             return None

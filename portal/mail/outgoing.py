@@ -31,7 +31,9 @@ KEPT = timedelta(days=30)
 class OutgoingMail(Table, tablename="outgoing_mail"):
     """The record of one mail as it is stored.
 
-    `kind` is a name in `LETTERS`, and `ids` are the ids from which the mail is composed.
+    `kind` is a name in `LETTERS`, and `ids` are the ids from which the mail is composed. The job `job_id` sends it to
+    `email`; `credential_id` is the credential that signs in with this mail address, or None. `state` is a member of
+    `MailState`. `reason` says why the mail was not sent, or is "". `attempts` counts the attempts to send it.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -51,8 +53,9 @@ class OutgoingMail(Table, tablename="outgoing_mail"):
 class Outgoing:
     """The record of one mail, for admins.
 
-    `kind` and `ids` are as in `OutgoingMail`. `name` is the name of its recipient, or "" if nobody signs in with the
-    address. `reason` says why it was not sent, or is "". `next_at` is when it is tried again, or None.
+    `kind` is a name in `LETTERS`, and `ids` are the ids from which the mail is composed. `name` is the name of the
+    recipient, or "" if nobody signs in with the address. `reason` says why the mail was not sent, or is "". `next_at`
+    is when the portal next tries to send it, or None.
     """
 
     id: int
@@ -86,8 +89,8 @@ class Outgoing:
     def can_be_sent(self) -> bool:
         """Return whether an admin can have the mail sent, again or for the first time.
 
-        The mail must have no link for signing in. Its state must be refused, given up, or kept, which means that it was
-        never sent because no mail server was set up.
+        The mail must have no link for signing in, and must be in one of the states `refused`, `given_up` and `kept`. A
+        kept mail was never sent, because no mail server was set up.
         """
         return bool(self.letter and not self.letter.has_link) and self.state in _TO_SEND_AGAIN
 

@@ -39,7 +39,8 @@ class Notice(Table, tablename="notice"):
     the notice. `read_at` is None until the person has read it. `mail` and `mail_due_at` are None if the notice is not
     mailed; `mail_batch` identifies the mail that contains the notice, and `mail_begun_at` is the instant at which this
     mail was enqueued. `decision` is set for a rejection only: entries that were rejected in one step share it. `amount`
-    is as in `Told`.
+    is the number in the sentence of a reminder or a warning, such as the minutes that are missing or left; None if
+    there is no such number.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -140,13 +141,14 @@ _PAID = (
 
 
 def in_sight(reader: Reader, shown: str = "n.in_app") -> str:
-    """Return an SQL condition on the table `notice n`: the notice is to `reader`, who may see it now (R12, R26).
+    """Return an SQL condition that selects, from `notice n`, the notices to `reader` that `reader` may see (R12, R26).
 
-    `shown` is a further condition; by default, the app shows the notice. Rights are checked whenever notices are
-    counted, shown or mailed. A contact does not see notices about cases or invoices that the contact may no longer
-    open. A contact without the right to see hours does not see notices about hours. An agent who is no longer a manager
-    does not see the notices that only managers get. Nobody sees the notice of a rejection that is undone for all
-    entries of the person, of a warning that is no longer recorded, or of a payment that was cancelled.
+    `shown` is a further SQL condition, added with AND; the default keeps only notices that the app shows. The condition
+    checks the rights that `reader` has now, whenever notices are counted, shown or mailed. A contact does not see
+    notices about cases or invoices that the contact may no longer open. A contact without the right to see hours does
+    not see notices about hours. An agent who is no longer a manager does not see the notices that only managers get. An
+    agent does not see the notice of a rejection once the rejection has been undone for all of that agent's entries.
+    Nobody sees the notice of a warning that is no longer recorded, or of a payment that was cancelled.
     """
     if isinstance(reader, ContactReader):
         cases = Case.visible_sql(reader, "c")

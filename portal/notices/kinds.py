@@ -88,7 +88,7 @@ class Kind:
 class Due(NamedTuple):
     """A notice that is to be made for one person, unless the person has it already.
 
-    The fields are as in `Notice`.
+    `record_id`, `subject_id` and `amount` have the same meaning as the columns of the table `Notice`.
     """
 
     kind: Kind

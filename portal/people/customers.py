@@ -43,7 +43,9 @@ class DeliveryFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class Customer(Endable, Table, tablename="customer"):
     """One customer. Every table with rows that contacts may see has a column `customer_id` with the customer's id.
 
-    `email`, `invoices_by_mail` and `invoices_with_csv` say how invoices are mailed, as in `DeliveryFacts`.
+    With `invoices_by_mail`, each invoice is mailed to the contacts who may see invoices. In any case, it is mailed to
+    the accounts address `email`, unless that is None. With `invoices_with_csv`, a CSV file with the time detail is
+    attached to these mails.
     """
 
     id = BigSerial(primary_key=True)

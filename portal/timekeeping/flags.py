@@ -66,7 +66,7 @@ class OpenFlag:
 
     @classmethod
     def read(cls, text: str | None) -> "OpenFlag | None":
-        """Return the flag from the JSON of `OPEN_FLAG`, or None if the entry has no open flag."""
+        """Return the flag from the JSON that the SQL `OPEN_FLAG` yields; None for an entry without an open flag."""
         if text is None:
             return None
         row = json.loads(text)
@@ -154,7 +154,8 @@ async def _lift(sql: str, whose: object, by: AgentReader, at: datetime) -> None:
 class Question:
     """A question about time that the agent who worked has not answered yet.
 
-    `by` is the name of the manager who asked, or `CUSTOMER`. `minutes` and `work_date` are as in the time entry.
+    `by` is the name of the manager who asked, or `CUSTOMER`. `minutes` are the worked minutes of the time entry, and
+    `work_date` is the day of the work.
     """
 
     entry_id: int

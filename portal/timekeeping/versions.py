@@ -100,7 +100,10 @@ class Version:
 
     @classmethod
     def read(cls, text: str) -> "tuple[Version, ...]":
-        """Return the changes of one entry by people other than its author, oldest first, from the JSON of `CHANGES`."""
+        """Return the changes of one entry, oldest first, from the JSON that the SQL expression `CHANGES` yields.
+
+        Only the changes by other people than the author of the entry are included.
+        """
         return tuple(
             cls(Verb.CHANGED, row["by_id"], row["by"], datetime.fromisoformat(row["at"]), row["columns"])
             for row in json.loads(text)

@@ -148,8 +148,9 @@ async def _person(values: Mapping[str, Any], name: str, finder: Finder) -> Found
 async def settle(form: Form, name: str, finder: Finder, stored: int | None = None) -> None:
     """Replace the values of a search field for people with the id of the chosen person, as a select field sends it.
 
-    `finder` is as in `people_in`. A person who has left is not found, but stays chosen if their id is `stored` and the
-    form still sends this id. A form that has a select field instead is not changed. Raise `Invalid` as `chosen` does.
+    `finder` also finds people who have left. A form cannot newly choose a person who has left, but such a person stays
+    chosen if their id is `stored` and the form still sends this id. A form that has a select field instead is not
+    changed. Raise `Invalid` as `chosen` does.
     """
     if f"{name}_typed" not in form.fields:
         return

@@ -181,7 +181,7 @@ class Listener:
 
 
 async def _say(looks: Looking | None, state: str) -> None:
-    """Report to the other pages of a case what the page of `looks` does: `state` is as in `presence.say`.
+    """Report to the other pages of a case what the page of `looks` does. `presence.say` lists the values of `state`.
 
     Do nothing if `looks` is None, because the page shows no case.
     """

@@ -275,7 +275,7 @@ class Desk(DatabaseMachine):
 
     @rule(rate=st.sampled_from([Decimal("120"), Decimal("77.7777"), Decimal("0.01")]))
     def change_rates(self, rate: Decimal) -> None:
-        """Set all rates to `rate` while everything else goes on (C12)."""
+        """Set all rates to `rate`, at any point between the other steps (C12)."""
         self.tried(SYSTEM, lambda: current().execute("update rate set hourly_rate = $1", rate))
 
     @invariant()

@@ -39,8 +39,8 @@ async def seconds(page: Page) -> int:
 async def test_an_agents_day_with_timers(visitors: Visitors) -> None:
     """S1.3, D54: Ines starts a timer by one key, attaches it to a case, starts another one, and closes the browser.
 
-    The second timer goes on; she logs its time and undoes that. Her two tabs show the same second, and a
-    change in one tab appears in the other; a half-written reply stays.
+    The second timer keeps running; she logs its time and undoes that. Her two tabs show the same second, and a change
+    in one tab appears in the other; a half-written reply stays.
     """
     first, second = await open_case("VPN drops"), await open_case("Printer jams")
     page, keys, panel = await at(visitors, "/agent/cases")

@@ -18,7 +18,8 @@ from portal.web.visit import Web
 async def show(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
     """Show one page of projects, each with the cost of its time, the amount charged, and the budget (S2.6).
 
-    `?state=` and `?customer=` filter the list as in `portal.agent.projects.list_all`.
+    `?state=` and `?customer=` filter the list by state and by customer, in the same way as the list of projects
+    (`portal.agent.projects.list_all`).
     """
     shown = await listed(request, "/agent/projects/costs")
     ids = [project.id for project in shown["projects"]]

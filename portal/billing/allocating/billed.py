@@ -36,7 +36,10 @@ class BilledFee(Table, tablename="billed_fee"):
 
 
 class BilledVoucher(Table, tablename="billed_voucher"):
-    """A voucher whose sale was billed. `invoice_id` and `statement_id` have the same meaning as in `BilledFee`."""
+    """A voucher whose sale was billed by a draft or invoice (`invoice_id`) or by a statement (`statement_id`).
+
+    Both columns are None if the run `run_id` made no document, because everything that was due cost nothing.
+    """
 
     voucher_id = BigInt(primary_key=True, default=None)
     customer_id = BigInt(default=None)

@@ -44,7 +44,8 @@ class Pools:
     """The vouchers of some customers, by customer id and currency, and the minutes drawn from pools by settled entries.
 
     A voucher that is not usable yet has 0 minutes. `sold_elsewhere` holds the ids of the vouchers that are never
-    billed. `rolled` are the minutes that rolled over into periods, as in `BillingState`.
+    billed. `rolled` has the minutes that were rolled over into a period, for each period whose predecessor a run has
+    closed.
     """
 
     vouchers: Mapping[tuple[int, str], list[Voucher]] = field(default_factory=dict)

@@ -37,9 +37,9 @@ from portal.people.readers import ContactReader, Reader, System
 class CreditNote(Table, tablename="credit_note"):
     """The correction of an issued invoice. There are no drafts of credit notes.
 
-    Amounts are positive sums that are credited. `payable` is the amount by which the invoice's sum to pay is lowered.
-    `parties` is the JSON of `copied`. `form_key` identifies the form that made the credit note, so that sending the
-    form twice makes only one credit note.
+    All amounts are positive: they are what the customer is credited. `payable` is the amount by which the credit note
+    lowers the invoice's sum to pay. `parties` stores, as JSON, the data that `copied` returns. `form_key` identifies
+    the form that made the credit note, so that sending the form twice makes only one credit note.
     """
 
     id: BigSerial = BigSerial(primary_key=True)

@@ -73,9 +73,9 @@ def unused_days(
 ) -> Iterator[tuple[int, UnusedDays]]:
     """Yield, for each line that charges for days after the contract's end, its position and what to credit.
 
-    `late` maps the position of a line to its first day after the end of the contract. `left` is as in `unused_fees`.
-    `parts` maps the id of a service to the stretches of days for which any invoice billed its fee in the same periods,
-    and each stretch to the amount that was charged for it.
+    `late` maps the position of a line to its first day after the end of the contract. `left` maps the position of a
+    line to the amount that can still be credited. `parts` maps the id of a service to the stretches of days for which
+    any invoice billed its fee in the same periods, and each stretch to the amount that was charged for it.
     """
     services = {service.id: service for service in contract.services}
     for line in lines:

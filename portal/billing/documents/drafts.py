@@ -56,7 +56,7 @@ async def store(
 
 
 async def _fill(drafts: Sequence[tuple[int, Book, Document]], known: Mapping[PlaceKey, int]) -> None:
-    """Store the lines and the VAT of drafts whose entries are settled already. `known` is as in `store`."""
+    """Store the lines and the VAT of drafts whose entries are settled already. `known` has ids of allocations."""
     products = await _products({line.product for *_, document in drafts for line in document.lines} - {None})
     lines, vat = list[dict[str, object]](), list[dict[str, object]]()
     for id, of, document in drafts:
@@ -90,7 +90,8 @@ async def _link(
 ) -> None:
     """Store which allocations each line of the drafts contains.
 
-    `line_ids` maps a draft and a position to the id of the line. `known` is as in `store`.
+    `line_ids` maps a draft and a position to the id of the line. `known` has ids of allocations; missing ids are looked
+    up.
     """
     pieces = [piece for *_, document in drafts for line in document.lines for piece in line.allocations]
     if unknown := {piece.entry for piece in pieces if (piece.entry, piece.place) not in known}:

@@ -1,4 +1,4 @@
-"""Invoices: drafts at first, then issued, which means that they are numbered and can no longer change (D37)."""
+"""Invoices: drafts at first, issued later. An issued invoice has a number and can no longer change (D37)."""
 
 import json
 from collections.abc import Collection

@@ -113,8 +113,8 @@ async def typeset(
     """Return a document as a PDF.
 
     `face` returns the `Face` of the document. It is called in a worker thread, with the formats of printed documents.
-    `parties` and `logo` are as in `invoice_pdf`. If the contract says so, the time detail follows on further pages.
-    Raise `Unavailable` as `invoice_pdf` does.
+    `parties` has at least the keys that `issuing.parties_of` sets. `logo` is the company's logo as a PNG, or None. If
+    the contract says so, the time detail follows on further pages. Raise `Unavailable` as `invoice_pdf` does.
     """
 
     def texts() -> dict[str, Any]:
@@ -162,7 +162,8 @@ def of_paper(parties: dict[str, Any], on: date) -> dict[str, Any]:
     """Return the values that the typst template of every kind of document needs.
 
     They are the seller, the buyer, the bank account, the date, and which regional variant of Chinese, Japanese and
-    Korean glyphs to print (`cjk`). `on` is the date of the document. `parties` is as in `invoice_pdf`.
+    Korean glyphs to print (`cjk`). `on` is the date of the document. `parties` has at least the keys `seller`, `buyer`
+    and `bank`, as `issuing.parties_of` sets them.
     """
     seller, buyer, bank = parties["seller"], parties["buyer"], parties["bank"]
     return {

@@ -55,7 +55,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class PriceChange:
-    """The prices of a service from the day `starts` until the next change. The fields are as in `ServiceTerms`."""
+    """The prices of a service from the day `starts` until the next change; `ServiceTerms` explains the other fields."""
 
     starts: date
     fee: Decimal

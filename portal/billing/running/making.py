@@ -141,7 +141,7 @@ async def _make(
 ) -> dict[Key, int | uuid.UUID]:
     """Store drafts and statements, write them to the outbox, and return their ids by contract.
 
-    `known` has ids of stored allocations, as in `drafts.store`.
+    `known` has ids of stored allocations; `drafts.store` looks up missing ids.
     """
     invoices = [(of, document) for of, document in documents if document.kind is DocumentKind.INVOICE]
     stored = await drafts.store(invoices, order.run_id, known)

@@ -188,8 +188,8 @@ async def go_on(
     Each group is billed in a transaction of `reader`, or in a savepoint if a transaction is open. Once the time
     `within` has passed, no further customer is billed. Two processes may continue the same run: each customer is billed
     by only one of them. When no customer waits any longer, finish the run. If nothing was due, remove the run instead,
-    unless `keeps` is set. A refusal is recorded, and the run goes on with the next customer. If the database could not
-    be reached or another transaction held a lock, the customer stays waiting, and `Unavailable` is raised after the
+    unless `keeps` is set. A refusal is recorded, and the run continues with the next customer. If the database could
+    not be reached or another transaction held a lock, the customer stays waiting, and `Unavailable` is raised after the
     other customers were billed.
     """
     began = monotonic()

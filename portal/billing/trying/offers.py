@@ -1,4 +1,4 @@
-"""Describe terms that are tried on past time, read them from a form, and apply them to services of a contract."""
+"""Describe contract terms that are tried out on logged time, read them from a form, and apply them to services."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ from portal.schedules.windows import holidays, schedule_of, windows
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Terms that are tried on the past time of a customer.
+    """Contract terms to be tried out: they are applied to logged time of a customer, to see what it would have cost.
 
     - `fee`, `included_minutes` and `cycle`: used for a subscription; the fee is for one period of `cycle`.
 
@@ -139,12 +139,14 @@ def _sales(minutes: int, entries: Iterable[Entry]) -> Iterator[date]:
 
 
 class TriedTerms(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of a trial, as typed: the terms that are tried on past time.
+    """Form fields, as typed, for trying out contract terms.
 
-    `settlement` is a member of `Settlement`. A subscription uses `fee`, `included` and `cycle`, and a voucher uses
-    `hours` and `price`. Both use `overage_rate`, which may be empty. `rounding_increment` and `rounding_minimum` are
-    minutes. If `rounding_increment` and `windows` are empty, each entry keeps its billable minutes. `windows`,
-    `holidays`, `calendar_holidays` (`yes` or ""), `rollover_periods` and `rollover_cap` are as for a service.
+    The terms are applied to time already logged, to see what it would have cost. `settlement` is a member of
+    `Settlement`. A subscription uses `fee`, `included` and `cycle`, and a voucher uses `hours` and `price`. Both use
+    `overage_rate`, which may be empty. `rounding_increment` and `rounding_minimum` are minutes. If `rounding_increment`
+    and `windows` are empty, each entry keeps its billable minutes. `windows`, `holidays`, `rollover_periods` and
+    `rollover_cap` have the same format as in the form for a service (`ServiceFacts`). `calendar_holidays` is `yes` or
+    "", and says whether the days off of the company's calendar are holidays too.
     """
 
     settlement: str = Settlement.SUBSCRIPTION.value
@@ -165,7 +167,7 @@ class TriedTerms(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 def read_offer(terms: TriedTerms, digits: int, *, zone: str = "UTC", days_off: Iterable[date] = ()) -> Offer:
-    """Validate the fields of a trial, and return them as an offer. Amounts have at most `digits` decimals.
+    """Validate the form fields, and return the terms as an offer. Amounts have at most `digits` decimals.
 
     The hours of windows are in the time zone `zone`, and `days_off` are the days off of the company's calendar. Fields
     that the settlement does not need are ignored. Raise `Invalid` with an error message for each bad field.

@@ -26,7 +26,7 @@ FULL = 80
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """The minutes to expect in a whole period if the work goes on as it did so far.
+    """The minutes to expect in a whole period if the work continues at the same rate as so far.
 
     Only days on which the service is active count. `so_far` are the minutes in the first `elapsed` days of the period,
     and `minutes` are the minutes to expect in all `days` of the period. Minutes at no charge are left out.

@@ -25,9 +25,10 @@ _COLUMN = {FieldKind.TEXT: "text", FieldKind.NUMBER: "number", FieldKind.DATE: "
 
 
 class CaseFieldValue(Table, tablename="case_field_value"):
-    """The value of a custom field of a case. `kind` decides which of the last four columns contains the value.
+    """The value of a custom field of a case. `kind` is the kind of the custom field.
 
-    The primary key consists of the ids of the case and the field.
+    It decides which of the columns `text`, `number`, `day` and `choice_id` contains the value; the others are None. The
+    primary key consists of the ids of the case and the field.
     """
 
     case_id = BigInt(primary_key=True, default=None)
@@ -75,7 +76,7 @@ def shown_sql(case: str, *, for_contact: bool) -> str:
 
 
 def read_shown(text: str) -> list[Shown]:
-    """Return the custom fields in the JSON of `shown_sql`."""
+    """Parse the JSON that the SQL expression of `shown_sql` yields, and return the custom fields."""
     return msgspec.json.decode(text, type=list[Shown])
 
 

@@ -44,7 +44,7 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True):
 
     @staticmethod
     def read(text: str) -> "Clock":
-        """Return the deadlines of a case from the JSON of `clock_sql`."""
+        """Parse the JSON that the SQL expression of `clock_sql` yields, and return the deadlines of the case."""
         return msgspec.json.decode(text, type=Clock)
 
     @property

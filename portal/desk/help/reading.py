@@ -32,7 +32,7 @@ SHORTEST_WORD = 3
 class Found:
     """An article as a list shows it. `excerpt` is the beginning of its text, without Markdown.
 
-    `views` is as in `Shown`. `published_at` is None for a draft.
+    `views` counts its signed-in readers, each of them at most once a day. `published_at` is None for a draft.
     """
 
     id: int

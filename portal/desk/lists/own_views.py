@@ -183,9 +183,9 @@ def naming(reader: AgentReader) -> Counting:
 
 
 def named(text: str) -> list[Named]:
-    """Return the views in the JSON of `naming`.
+    """Parse the JSON that the query of `naming` yields, and return the views.
 
-    If there are more than `SHOWN`, the agent may use more views than the navigation shows.
+    More than `SHOWN` views mean that the agent may use more views than the navigation shows.
     """
     return [Named(*row) for row in json.loads(text)]
 

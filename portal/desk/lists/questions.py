@@ -219,8 +219,8 @@ class Question:
     def conditions(self, reader: AgentReader, *, is_long: bool = False) -> tuple[str, list[Any]]:
         """Return the SQL condition on the table alias `c` for this list, and its parameters, numbered from `$1`.
 
-        With `is_long`, the condition is one with which PostgreSQL quickly reads a page of a long list, which has more
-        than `COUNTED` cases.
+        If `is_long`, return an equivalent condition that lets PostgreSQL read one page quickly, if the view has one.
+        Set it for lists of more than `COUNTED` cases.
         """
         sql, values = list[str](), list[Any]()
 

@@ -78,7 +78,7 @@ class Outgoing:
 
     @staticmethod
     def read(text: str | None) -> "list[Outgoing]":
-        """Return the replies in the JSON of `OUTGOING`."""
+        """Parse the JSON that the SQL expression `OUTGOING` yields, and return the replies."""
         return msgspec.json.decode(text or "[]", type=list[Outgoing])
 
 

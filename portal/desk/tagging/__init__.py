@@ -31,5 +31,5 @@ def tags_sql(case_id: str) -> str:
 
 
 def read(text: str | None) -> list[ShownTag]:
-    """Return the tags in the JSON of `tags_sql`."""
+    """Parse the JSON that the SQL expression of `tags_sql` yields, and return the tags."""
     return [ShownTag(*row) for row in json.loads(text or "[]")]

@@ -43,7 +43,7 @@ class Linked:
 
     @classmethod
     def read(cls, text: str) -> list[Self]:
-        """Return the linked cases in the JSON of `links_sql`."""
+        """Parse the JSON that the SQL expression of `links_sql` yields, and return the linked cases."""
         return [cls(number, subject, Status(status), word) for number, subject, status, word in json.loads(text)]
 
 

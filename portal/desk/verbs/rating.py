@@ -56,7 +56,7 @@ class Rating:
 
     @classmethod
     def read(cls, text: str | None) -> Self | None:
-        """Return the rating in the JSON of `RATING`, or None if there is none."""
+        """Return the rating from the JSON that the SQL expression `RATING` yields; None for a case without a rating."""
         if text is None:
             return None
         values = json.loads(text)

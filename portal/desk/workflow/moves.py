@@ -51,7 +51,7 @@ def moves_sql(alias: str) -> str:
 
 
 def read_moves(text: str) -> list[Move]:
-    """Return the statuses in the JSON of `moves_sql`."""
+    """Parse the JSON that the SQL expression of `moves_sql` yields, and return the statuses."""
     return msgspec.json.decode(text, type=list[Move])
 
 
@@ -81,8 +81,8 @@ async def first_of(status: Status) -> Standing:
 async def chosen(status_id: int, wanted: Status | int) -> Standing:
     """Return the status that an agent sets on a case whose status is `status_id`.
 
-    `wanted` is the id of a status, or a category, which means the first of its statuses that may follow. Raise
-    `Invalid` at the field `status` if there is no such status, or it may not follow.
+    `wanted` is the id of a status, or a category; a category stands for the first of its statuses that may follow.
+    Raise `Invalid` at the field `status` if there is no such status, or it may not follow.
     """
     row = await current().fetchrow(_CHOSEN, status_id, *_wanted(wanted))
     if row is None:

@@ -97,7 +97,7 @@ CHOICES_SQL = "(select json_agg(json_build_array(w.id, w.name) order by w.id) fr
 
 
 def read_choices(text: str) -> Choices:
-    """Return the priorities in the JSON of `CHOICES_SQL`."""
+    """Parse the JSON that the SQL expression `CHOICES_SQL` yields, and return the priorities."""
     return [(id, name) for id, name in json.loads(text)]
 
 

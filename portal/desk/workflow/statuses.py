@@ -55,8 +55,9 @@ class CaseStatus(Endable, Table, tablename="case_status"):
 
     `position` orders the statuses of a category; the portal itself sets the first. `pauses` says whether the clock of a
     case is paused. With `moves_freely`, every other status may follow, and the rows of `StatusMove` are ignored;
-    without it, only the statuses in these rows may follow. `remind_days` and `close_days` are as in `StatusFacts`, None
-    for never. A status that has ended is no longer offered, but cases that have it keep it.
+    without it, only the statuses in these rows may follow. `remind_days` and `close_days` are the days after which the
+    customer is reminded of an unanswered case and after which it is closed; None for never. A status that has ended is
+    no longer offered, but cases that have it keep it.
     """
 
     id = BigSerial(primary_key=True)

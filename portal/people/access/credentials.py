@@ -95,7 +95,8 @@ async def verify(email: str, password: str, *, address: str, at: datetime, joini
 async def hold(proven: Proven, *, joining: int | None = None) -> None:
     """Lock the login until the transaction ends, so that password and access stay as `verify` found them.
 
-    `joining` is as in `verify`. Raise `Invalid` if the password was changed or the access has ended since `verify`.
+    The credential with the id `joining`, which the person is about to accept, counts as accepted. Raise `Invalid` if
+    the password was changed or the access has ended since `verify`.
     """
     row = await current().fetchrow(
         f"{_LOGIN} where h.id = $2 and h.login_id = h.id for update of h", joining, proven.login_id

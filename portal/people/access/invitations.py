@@ -156,7 +156,8 @@ async def mark_mailed(invitation: int, at: datetime) -> None:
 class Latest:
     """The latest link of a person, as the pages about the person show it.
 
-    `mail` and `mailed_at` are as in `Invitation`.
+    `mail` is "waiting", "begun" or "sent" (`Invitation` explains these), or None for a link that was handed over
+    without a mail. `mailed_at` is when the mail server accepted the mail, or None.
     """
 
     kind: Kind
@@ -305,8 +306,8 @@ _VALID: dict[Kind, timedelta] = {"invitation": VALID, "reset": RESET_VALID}
 async def _begin(kind: Kind, credential: int, at: datetime, *, mail: str | None = None) -> str:
     """Store the hash of a new token, end earlier links of the same kind for this credential, and return the token.
 
-    `mail` is as in `Invitation`. The login is locked until the transaction ends. Raise `NotFound` if there is no such
-    credential.
+    `mail` is "waiting" for a link that is to be mailed, and None for a link that is handed over without a mail. The
+    login is locked until the transaction ends. Raise `NotFound` if there is no such credential.
     """
     token = secrets.token_urlsafe(32)
     if not await sessions.take_turns(credential):  # so that the later of two simultaneous links ends the earlier

@@ -30,8 +30,9 @@ KEPT = timedelta(days=7)
 class SessionRow(Table, tablename="session"):
     """One session as it is stored. `ended_at` is None until the session is ended, and stays None if it only expires.
 
-    `address` is the IP address and `browser` the user agent of the sign-in. `confirmed_at` and `factor` are as in
-    `Session`.
+    `address` is the IP address and `browser` the user agent of the sign-in. `confirmed_at` is when the owner last typed
+    their password in this session (R20). `factor` is the second factor that the session was opened with, or None if the
+    password alone was enough.
     """
 
     id = BigSerial(primary_key=True)
@@ -268,7 +269,8 @@ async def end_own(login_id: int, session_id: int, at: datetime) -> None:
 class Listed:
     """One session as its owner sees it in a list.
 
-    `address` is the IP address and `browser` the user agent of the sign-in; `factor` is as in `Session`.
+    `address` is the IP address and `browser` the user agent of the sign-in. `factor` is the second factor that the
+    session was opened with, or None if the password alone was enough.
     """
 
     id: int

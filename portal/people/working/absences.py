@@ -155,7 +155,8 @@ class Absence(Table, tablename="absence"):
     async def change(self, agent: Agent, facts: AbsenceFacts, *, own: bool) -> None:
         """Replace the days, the deputy and the note of the absence.
 
-        `agent` is the agent who is absent, `own` is as in `create`. Raise `Invalid` as `create` does.
+        `agent` is the agent who is absent. `own` says whether the agent edits their own absence, which decides the
+        wording of error messages. Raise `Invalid` in the same cases as `create`.
         """
         values = await _read(agent, facts)
         async with unless_taken("first_day", _overlapping(agent, own=own)):

@@ -92,7 +92,8 @@ async def enter(request: Web, login_id: int, next_path: str, at: datetime, *, fa
 
     Exception: if this browser has an earlier session of the same contact, and `next_path` is not "/", the contact is
     signed in to the customer of that session, and `next_path` is returned, because the page, or a draft on the page,
-    belongs to that customer. `factor` and the required transaction are as for `open_session`.
+    belongs to that customer. `factor` is the second factor that was used, or None. Call this in `transaction(None)`, as
+    `open_session` requires.
     """
     first, *others = await credentials.memberships(login_id)
     before = visit_of(request).session

@@ -176,7 +176,7 @@ def test_a_day_counts_as_long_as_it_is_when_clocks_change() -> None:
 def test_a_pause_moves_a_deadline_by_its_business_hours() -> None:
     """D49: a pause from Friday to Monday moves the deadline by the working time between, and not by the weekend.
 
-    While a pause lasts, there is a deadline only if it is reached before the pause begins or at that instant.
+    While a case is paused, it has a deadline only if the deadline falls at or before the start of the pause.
     """
     assert due(BERLIN, "2026-11-20 09:00", 240, ("2026-11-20 10:00", "2026-11-23 10:00")) == "2026-11-23 14:00"
     assert due(BERLIN, "2026-11-20 09:00", 240, ("2026-11-20 10:00", None)) is None
