@@ -144,7 +144,7 @@ class Details:
         )
 
     def may_become(self, status: str) -> bool:
-        """Return whether an agent may set a status of this category, or the case has such a status already."""
+        """Return whether an agent may set a status of the category `status`, or the case has one of it already."""
         return self.case.status == status or any(move.status == status for move in self.moves)
 
     def may_rate(self, at: datetime) -> bool:

@@ -31,9 +31,10 @@ _FEWEST_DIGITS = 5
 
 
 def telephone_digits(text: str) -> str:
-    """Return the digits of a text that may be a telephone number or a part of one, without leading zeros and `(0)`.
+    """Return the digits of a telephone number or of a part of one, without `(0)` and without leading zeros.
 
-    Return "" for a text that `phone` does not accept for a contact, and for fewer than five such digits.
+    Return "" if fewer than five digits are left, or if `phone`, which checks the telephone numbers of contacts, refuses
+    the text.
     """
     try:
         number = phone(text)

@@ -101,7 +101,10 @@ class TestSetup:
             assert await tx.fetchval("select count(*) from audit where what like 'time_rules.%'") == 1
 
     async def test_a_new_service_begins_with_the_usual_rounding(self, noor: Browser) -> None:
-        """D3, D4: the form of a new service presets the rounding of the rules; existing services keep their own."""
+        """D3, D4: the form of a new service is filled in with the rounding set in the rules of time.
+
+        Existing services keep their own rounding.
+        """
         await set_rules(rounding_minimum="10", rounding_increment="6", rounding_mode="nearest")
         new = f"/agent/customers/{ACME}/contracts/{ACME_CONTRACT}/services"
         form = form_of((await noor.get(f"{new}/new")).text, f"{new}/new")

@@ -57,7 +57,10 @@ async def logged(began: time | None, ended: time | None, *, on: date = FRIDAY, *
 
 
 async def test_an_evening_counts_by_its_factor_and_then_by_the_rounding() -> None:
-    """D27: from 17:30 to 19:10, 30 minutes count once and 70 count 1.5 times: 30 + 105 = 135, a multiple of 15."""
+    """D27: factors apply before rounding. From 17:30 to 19:10, 30 minutes count once and 70 count 1.5 times: 135.
+
+    Rounding up to 15 minutes leaves these 135 minutes unchanged.
+    """
     async with transaction(INES):
         entry = await logged(time(17, 30), time(19, 10))
         assert (entry.actual_minutes, entry.billable_minutes, entry.stretches) == (100, 135, "30x1 70x1.5")

@@ -86,7 +86,10 @@ async def change(
     at: NamedDependency[datetime],
     timer: FromPath[int],
 ) -> Response[Any]:
-    """Attach a timer to what was chosen, or to nothing, and save its note; then redirect to the page of all timers."""
+    """Attach a timer to the work chosen in the form, save its note, and redirect to the page of all timers.
+
+    If no work is chosen, the timer is detached from its work.
+    """
     async with transaction(reader):
         found, line = await Timer.find(timer, reader, hold=True), await find_line(timer, reader)
         fields = edited(form, TimerFields, TimerFacts(on=line.on, note=line.note))

@@ -63,7 +63,7 @@ class Omitted:
 
 @dataclass(frozen=True, slots=True)
 class TooLarge:
-    """A document for fees and vouchers alone, which a billing run would leave out because its amounts are too large."""
+    """An invoice with fees and vouchers but no time, which a billing run would skip, because its amounts are too large."""
 
     customer_id: int
     customer_name: str

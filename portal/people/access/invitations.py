@@ -307,7 +307,7 @@ async def _begin(kind: Kind, credential: int, at: datetime, *, mail: str | None 
     """Store the hash of a new token, end earlier links of the same kind for this credential, and return the token.
 
     `mail` is "waiting" for a link that is to be mailed, and None for a link that is handed over without a mail. The
-    login is locked until the transaction ends. Raise `NotFound` if there is no such credential.
+    row of the login is locked until the transaction ends. Raise `NotFound` if there is no such credential.
     """
     token = secrets.token_urlsafe(32)
     if not await sessions.take_turns(credential):  # so that the later of two simultaneous links ends the earlier

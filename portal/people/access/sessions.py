@@ -231,7 +231,7 @@ async def end(session_id: int, at: datetime) -> None:
 async def end_all(credential_id: int, at: datetime) -> None:
     """End all sessions with this credential, because the credential no longer gives access (R12).
 
-    The person's sessions for other customers continue. The login is locked until the transaction ends.
+    The person's sessions for other customers continue. The row of the login is locked until the transaction ends.
     """
     await take_turns(credential_id)
     await SessionRow.update({SessionRow.ended_at: at}).where(SessionRow.credential_id == credential_id, _is_open())
@@ -240,7 +240,7 @@ async def end_all(credential_id: int, at: datetime) -> None:
 async def end_all_of_login(login_id: int, at: datetime, *, but: int | None = None) -> None:
     """End all sessions of a person, for all of their customers, except the session with the id `but` (R17).
 
-    The login is locked until the transaction ends.
+    The row of the login is locked until the transaction ends.
     """
     await take_turns(login_id)
     await current().execute(

@@ -31,9 +31,10 @@ async def personal_data(request: Web, credential_id: int) -> Response[Any]:
 
 
 async def data_of_caller(request: Web, contact: Contact) -> Response[Any]:
-    """Return a ZIP file as `personal_data` does, for a contact without a mail address, who has no credential.
+    """Return a ZIP file of the personal data of a contact who has no mail address, and therefore no credential.
 
-    Call this only for admins.
+    The file has the same layout as that of `personal_data`. The caller must make sure that the person who makes the
+    request is an admin.
     """
     async with exporting(request):
         await export.record_contact(contact.id)

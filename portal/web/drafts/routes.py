@@ -26,7 +26,7 @@ async def keep_typed(
 ) -> Response[None]:
     """Save the current text of a form as a draft, or empty the draft if all fields of the form are empty; return 204.
 
-    The field `address` is the address of the draft. Raise `Conflict` if the form was sent already.
+    The form field `address` is the URL of the draft. Raise `Conflict` if the form was sent already.
     """
     fields = dict(form.fields)
     address = _checked(fields.pop("address", [""])[-1])
@@ -39,9 +39,10 @@ async def keep_typed(
 
 @post("/drafts/files")
 async def keep_files(request: Web, form: NamedDependency[Form]) -> Response[str]:
-    """Return the HTML list of a form's files, including the new file, which was stored while this request was read.
+    """Return the HTML list of the files of a form, including the new file.
 
-    The query parameter `form` is the address of the form's draft. Raise `Invalid` if the new file was refused.
+    The new file is stored already, because files are stored while the body of a request is read. The query parameter
+    `form` (not the argument of this name) is the URL of the form's draft. Raise `Invalid` if the new file was refused.
     """
     if form.problems:
         raise Invalid(form.problems)
@@ -57,7 +58,7 @@ async def take_off(
     storage: NamedDependency[Storage],
     file: FromPath[uuid.UUID],
 ) -> Response[Any]:
-    """Remove an uploaded file from a form. The query parameter `form` is the address of the form's draft.
+    """Remove an uploaded file from a form. The query parameter `form` is the URL of the form's draft.
 
     For htmx, return the HTML list of the form's other files. Without JavaScript, the browser sends the form's text too:
     save the text as a draft, and redirect to the form's page.
