@@ -1,6 +1,7 @@
 """Renew contracts for which nobody has given notice, and keep a record of each renewal."""
 
 from calendar import monthrange
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 
@@ -68,9 +69,10 @@ async def renew(contract_id: int, today: date, at: datetime) -> bool:
     contract = await Contract.find(contract_id, SYSTEM, hold=True)
     if contract.renewal_months is None or contract.last_notice is None or contract.last_notice >= today:
         return False
-    ends = [contract.end_on]
+    anchor = _first_end(contract, await ContractRenewal.of(contract.id))
+    passed, ends = _months(contract.end_on) - _months(anchor), [contract.end_on]
     while ends[-1] - timedelta(days=contract.notice_days or 0) <= today:
-        ends.append(later(contract.end_on, contract.renewal_months * len(ends)))
+        ends.append(later(anchor, passed + contract.renewal_months * len(ends)))
     for old, new in pairwise(ends):
         renewal = ContractRenewal(
             customer_id=contract.customer_id, contract_id=contract.id, old_end=old, new_end=new, renewed_at=at
@@ -82,6 +84,24 @@ async def renew(contract_id: int, today: date, at: datetime) -> bool:
         )  # fmt: skip
     await Contract.update({Contract.end_on: ends[-1]}).where(Contract.id == contract.id)
     return True
+
+
+def _first_end(contract: Contract, renewals: Iterable[ContractRenewal]) -> date:
+    """Return the end date from which the contract was renewed until now. `renewals` are its renewals, the latest first.
+
+    Renewals are counted from this date, so that a contract that ended on the 31st does so again after a short month. If
+    somebody has set the end date since a renewal, it is the date that they set.
+    """
+    first = contract.end_on
+    for renewal in renewals:
+        if renewal.new_end != first:
+            break
+        first = renewal.old_end
+    return first
+
+
+def _months(day: date) -> int:
+    return day.year * 12 + day.month
 
 
 def later(day: date, months: int) -> date:

@@ -92,6 +92,29 @@ async def test_a_worker_that_was_away_catches_up_and_leaves_a_trace_of_each_rene
     )
 
 
+async def test_renewals_one_by_one_end_on_the_same_days_as_renewals_that_are_caught_up_at_once() -> None:
+    """A contract until 30 January that is renewed by a month lasts until 27 February, and then until 30 March.
+
+    If somebody sets another last day, further renewals are counted from that day.
+    """
+    monthly = but(YEAR, valid_until="2027-01-30", notice_days="", renewal_months="1")
+    contract = await a_contract(monthly)
+    for month, day in ((1, 31), (2, 28), (3, 31)):
+        await billing.renew_contracts(datetime(2027, month, day, 12, tzinfo=UTC))
+    late = await a_contract(but(monthly, name="Second"))
+    await billing.renew_contracts(datetime(2027, 3, 31, 12, tzinfo=UTC))
+    last, done = await renewals(contract)
+    assert (last, [until for _, until in done]) == (
+        date(2027, 4, 29),
+        [date(2027, 4, 29), date(2027, 3, 30), date(2027, 2, 27)],
+    )
+    assert await renewals(late) == (last, done)
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update contract set end_on = '2027-05-15' where id = $1", contract)
+    await billing.renew_contracts(datetime(2027, 5, 15, 12, tzinfo=UTC))
+    assert (await renewals(contract))[0] == date(2027, 6, 14)
+
+
 async def test_a_contract_without_renewal_and_one_of_an_ended_customer_end() -> None:
     ending, ended = await a_contract(but(YEAR, renewal_months="")), await a_contract(but(YEAR, name="Second"))
     async with transaction(SYSTEM):
