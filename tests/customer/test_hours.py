@@ -147,7 +147,9 @@ async def test_the_present_and_the_next_fee_are_shown_with_the_right_to_invoices
         text = await text_of(app, ADA, path)
         assert '<dt>Fee</dt><dd>€500.00 <span class="quiet">for this period' in text
         assert '<dt>Next fee</dt><dd>€620.00 <span class="quiet">billed from 1 Dec 2026 on, without VAT' in text
-        assert "fee" not in (await text_of(app, replace(ALAN, sees_all_cases=True), path)).lower()
+        alans = await text_of(app, replace(ALAN, sees_all_cases=True), path)
+        # Only text outside of tags counts: a random token in an attribute can contain these letters.
+        assert "fee" not in re.sub("<[^>]*>", "", alans).lower()
 
 
 @pytest.mark.parametrize(
